@@ -1,0 +1,136 @@
+//! Who listens at a socket: exactly one broker, decided under a lock on the socket's directory.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::FileTypeExt as _;
+use std::path::{Path, PathBuf};
+
+use handfast_sys::runtime_dir::{self, DirectoryError, DirectoryLock};
+use handfast_sys::seqpacket::{Listener, Socket};
+use thiserror::Error;
+
+use crate::place::Place;
+
+const BACKLOG: i32 = 512;
+
+/// What is at a socket's path.
+#[derive(Debug)]
+pub enum Activation {
+    /// A broker answers: this is a connection to it.
+    Answered(Socket),
+    /// Nobody did; this process listens there now, and starts or is the broker. The lock is held
+    /// until it is dropped.
+    Listening(Listener, DirectoryLock),
+}
+
+/// Why neither is so.
+#[derive(Debug, Error)]
+pub enum ActivationError {
+    /// The socket's directory is not safe to use.
+    #[error("the directory of the broker's socket cannot be used: {0}")]
+    Directory(#[from] DirectoryError),
+    /// Something that is no socket has the path.
+    #[error("{path} is there and is not a socket: remove it, or set HANDFAST_SOCKET")]
+    NotASocket {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A broker's socket that this user may not use.
+    #[error("the broker's socket {path} belongs to another user, or its rights keep you out")]
+    Refused {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A stale socket could not be removed.
+    #[error("the stale socket {path} could not be removed: {source}")]
+    Stale {
+        /// The path.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The kernel refused.
+    #[error("no broker's socket at {path}: {source}")]
+    Kernel {
+        /// The path.
+        path: PathBuf,
+        /// Why.
+        source: handfast_sys::Error,
+    },
+}
+
+/// Whether an error of `connect` means that nobody listens there.
+fn nobody_listens(error: &handfast_sys::Error) -> bool {
+    matches!(errno(error), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
+}
+
+fn errno(error: &handfast_sys::Error) -> io::ErrorKind {
+    io::Error::from(error.errno()).kind()
+}
+
+/// Connects to the broker of a place.
+///
+/// # Errors
+///
+/// `Ok(None)` when nobody listens there, else [`ActivationError::Refused`],
+/// [`ActivationError::NotASocket`] or [`ActivationError::Kernel`].
+pub fn connect(place: &Place) -> Result<Option<Socket>, ActivationError> {
+    match Socket::connect(&place.socket) {
+        Ok(socket) => Ok(Some(socket)),
+        Err(error) if nobody_listens(&error) => {
+            refuse_what_is_no_socket(&place.socket)?;
+            Ok(None)
+        }
+        Err(error) => Err(explain(&place.socket, error)),
+    }
+}
+
+fn explain(path: &Path, source: handfast_sys::Error) -> ActivationError {
+    let path = path.to_owned();
+    if errno(&source) == io::ErrorKind::PermissionDenied {
+        ActivationError::Refused { path }
+    } else {
+        ActivationError::Kernel { path, source }
+    }
+}
+
+fn refuse_what_is_no_socket(path: &Path) -> Result<(), ActivationError> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if !found.file_type().is_socket() => {
+            Err(ActivationError::NotASocket { path: path.to_owned() })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Connects to the broker of a place or, if nobody listens there, listens.
+///
+/// # Errors
+///
+/// [`ActivationError`]; nothing was changed, but a directory may have been made.
+///
+/// # Blocking
+///
+/// While another process decides the same about the same directory: for as long as it takes to
+/// bind a socket and start a program.
+pub fn activate(place: &Place) -> Result<Activation, ActivationError> {
+    if let Some(socket) = connect(place)? {
+        return Ok(Activation::Answered(socket));
+    }
+    runtime_dir::ensure_private(place.directory())?;
+    let lock = DirectoryLock::lock(place.directory())
+        .map_err(|source| ActivationError::Kernel { path: place.socket.clone(), source })?;
+    if let Some(socket) = connect(place)? {
+        return Ok(Activation::Answered(socket));
+    }
+    match fs::remove_file(&place.socket) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(source) => {
+            return Err(ActivationError::Stale { path: place.socket.clone(), source });
+        }
+    }
+    let listener = Listener::bind(&place.socket, BACKLOG)
+        .map_err(|source| ActivationError::Kernel { path: place.socket.clone(), source })?;
+    Ok(Activation::Listening(listener, lock))
+}

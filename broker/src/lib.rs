@@ -1,0 +1,26 @@
+//! The process that holds names, pages and payload descriptors.
+//!
+//! It is not in the path of a frame, and it never maps, allocates or interprets pixels: it makes
+//! and maps the pages of synchronisation words, to stamp deaths and wake waiters.
+//!
+//! Read first: [`Broker`] (one event, one turn), [`place`] (where a broker is found),
+//! [`activation`] (who listens there).
+//!
+//! Invariants: one thread, no lock, no clock but the poller's; every request is applied to the
+//! model first and its effects, which cannot fail, are performed in order; a descriptor nobody
+//! asked for is closed on another thread, because its sender may make `close()` block.
+//!
+//! Neighbours: `handfast-model` decides, `handfast-sys` calls the kernel, `handfast-sync` knows
+//! what the words of a page mean.
+
+#![forbid(unsafe_code)]
+
+pub mod activation;
+mod door;
+pub mod place;
+mod store;
+mod turn;
+mod undertaker;
+mod wake;
+
+pub use turn::{Broker, Config, IdleExit, ServeError, Users};

@@ -1,0 +1,218 @@
+//! What may be typed.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use handfast::{Alpha, Format, Mode};
+
+use crate::media::pattern::Pattern;
+
+/// One program draws, any other program gets the frame.
+#[derive(Debug, Parser)]
+#[command(name = "handfast", version, max_term_width = 100)]
+pub(crate) struct Args {
+    /// Say more on standard error; twice for everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Send a test pattern, a file, or what comes on standard input
+    Send(SendArgs),
+    /// Receive a stream into a file, or to standard output
+    Recv(RecvArgs),
+    /// List what is shared
+    Ls(LsArgs),
+    /// Be the broker, in the foreground
+    Broker(BrokerArgs),
+}
+
+/// `handfast send`.
+#[derive(Debug, Parser)]
+#[command(after_help = "Examples:
+  handfast send cam --pattern bars
+  ffmpeg -i in.mp4 -f yuv4mpegpipe - | handfast send cam
+  ffmpeg -i in.mov -f rawvideo -pix_fmt bgra - | handfast send cam --size 1920x1080 --format bgra8")]
+pub(crate) struct SendArgs {
+    /// Name of the stream
+    pub(crate) name: String,
+    /// A y4m or PNG file, PNG files as frame-%04d.png, or - for standard input (the default)
+    #[arg(conflicts_with = "pattern")]
+    pub(crate) input: Option<PathBuf>,
+    /// Draw a pattern instead
+    #[arg(long, value_parser = pattern)]
+    pub(crate) pattern: Option<Pattern>,
+    /// Width and height of a pattern or of raw frames
+    #[arg(long, value_name = "WxH", value_parser = size)]
+    pub(crate) size: Option<(u32, u32)>,
+    /// Format of a pattern (bgra8 unless given) or of raw frames; or convert y4m and PNG to it
+    #[arg(long, value_parser = format)]
+    pub(crate) format: Option<Format>,
+    /// What alpha means: opaque, straight or premultiplied
+    #[arg(long, value_parser = alpha)]
+    pub(crate) alpha: Option<Alpha>,
+    /// Frames per second, or max; else what the input says, or 60
+    #[arg(long, value_parser = rate)]
+    pub(crate) rate: Option<Rate>,
+    /// Stop after so many frames
+    #[arg(long, value_name = "N")]
+    pub(crate) frames: Option<u64>,
+    /// Start the input again when it ends
+    #[arg(long = "loop", conflicts_with = "pattern")]
+    pub(crate) looped: bool,
+    /// Wait for receivers in mode lossless, and send as fast as they take it
+    #[arg(long)]
+    pub(crate) lossless: bool,
+    /// Hold the first frame until so many receivers are there
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) wait: usize,
+    /// Frames that there is memory for, 2 to 64
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub(crate) slots: u32,
+    /// Alignment of rows and planes in bytes
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) align: Option<u32>,
+    /// Print what was done as JSON at the end
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// No progress
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+/// `handfast recv`.
+#[derive(Debug, Parser)]
+#[command(after_help = "Examples:
+  handfast recv cam -o out.y4m
+  handfast recv cam --mode lossless --frames 300 -o out.y4m
+  handfast recv cam | ffmpeg -i - -f v4l2 /dev/video10")]
+pub(crate) struct RecvArgs {
+    /// Name of the stream
+    pub(crate) name: String,
+    /// Where to: a .y4m or .raw file, PNG files as frame-%04d.png, or - for standard output
+    #[arg(short, long, default_value = "-")]
+    pub(crate) output: PathBuf,
+    /// What to write; else what the file's name says, or y4m
+    #[arg(long, value_enum)]
+    pub(crate) as_format: Option<OutputFormat>,
+    /// Which frames: latest, queue:N or lossless
+    #[arg(long, default_value = "latest", value_parser = mode)]
+    pub(crate) mode: Mode,
+    /// Stop after so many frames
+    #[arg(long, value_name = "N")]
+    pub(crate) frames: Option<u64>,
+    /// The stream must be there, and its end or loss is the end
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Give up when no frame came for so long
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) wait: Option<Duration>,
+    /// Print what was done as JSON at the end (on standard error if frames go to standard output)
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// No progress
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+/// What `recv` writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OutputFormat {
+    /// YUV4MPEG2
+    Y4m,
+    /// Pixels and nothing else
+    Raw,
+    /// PNG files
+    Png,
+}
+
+/// `handfast ls`.
+#[derive(Debug, Parser)]
+pub(crate) struct LsArgs {
+    /// One JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `handfast broker`.
+#[derive(Debug, Parser)]
+pub(crate) struct BrokerArgs {
+    /// Where to listen; else where every program looks
+    #[arg(long, value_name = "PATH")]
+    pub(crate) socket: Option<PathBuf>,
+    /// Leave so long after the last client and object, or never
+    #[arg(long, value_name = "SECONDS", default_value = "never", value_parser = idle_exit)]
+    pub(crate) idle_exit: Option<Duration>,
+}
+
+/// How fast to send.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Rate {
+    /// As fast as the input comes.
+    Max,
+    /// Frames per second.
+    PerSecond(f64),
+}
+
+fn pattern(text: &str) -> Result<Pattern, String> {
+    Pattern::from_name(text).ok_or_else(|| {
+        let names: Vec<_> = Pattern::ALL.iter().map(|pattern| pattern.name()).collect();
+        format!("the patterns are {}", names.join(", "))
+    })
+}
+
+fn size(text: &str) -> Result<(u32, u32), String> {
+    let sides = text.split_once('x').and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
+    let (width, height) = sides.ok_or("a size is typed as 1920x1080")?;
+    handfast::check_size(width, height).map_err(|error| error.to_string())?;
+    Ok((width, height))
+}
+
+fn format(text: &str) -> Result<Format, String> {
+    Format::from_name(text).ok_or_else(|| {
+        let names: Vec<_> = Format::ALL.iter().map(|format| format.name()).collect();
+        format!("the formats are {}", names.join(", "))
+    })
+}
+
+fn alpha(text: &str) -> Result<Alpha, String> {
+    Alpha::from_name(text).ok_or_else(|| "opaque, straight or premultiplied".into())
+}
+
+fn rate(text: &str) -> Result<Rate, String> {
+    if text == "max" {
+        return Ok(Rate::Max);
+    }
+    match text.parse() {
+        Ok(rate) if rate > 0.0 && rate <= 1e6 => Ok(Rate::PerSecond(rate)),
+        _ => Err("a rate is a number above 0, or max".into()),
+    }
+}
+
+fn mode(text: &str) -> Result<Mode, String> {
+    match text.split_once(':') {
+        None if text == "latest" => return Ok(Mode::Latest),
+        None if text == "lossless" => return Ok(Mode::Lossless),
+        Some(("queue", depth)) => {
+            if let Some(depth) = depth.parse().ok().filter(|depth| (1..=62).contains(depth)) {
+                return Ok(Mode::Queue(depth));
+            }
+        }
+        _ => {}
+    }
+    Err("the modes are latest, queue:N with N from 1 to 62, and lossless".into())
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "a number of seconds")?;
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
+fn idle_exit(text: &str) -> Result<Option<Duration>, String> {
+    if text == "never" { Ok(None) } else { seconds(text).map(Some) }
+}

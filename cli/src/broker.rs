@@ -1,0 +1,30 @@
+//! `handfast broker`: serves in the foreground until a signal or idleness ends it.
+
+use std::process::ExitCode;
+
+use anyhow::bail;
+use handfast_broker::activation::{Activation, activate};
+use handfast_broker::place::Place;
+use handfast_broker::{Broker, Config, IdleExit, Users};
+
+use crate::args::BrokerArgs;
+
+pub(crate) fn run(args: &BrokerArgs) -> anyhow::Result<ExitCode> {
+    let place = match &args.socket {
+        Some(path) => Place::at(&std::path::absolute(path)?)?,
+        None => Place::find()?,
+    };
+    let (listener, lock) = match activate(&place)? {
+        Activation::Listening(listener, lock) => (listener, lock),
+        Activation::Answered(_) => {
+            bail!("a broker serves {} already", place.socket.display());
+        }
+    };
+    let idle_exit = args.idle_exit.map_or(IdleExit::Never, IdleExit::After);
+    let users = if place.is_machine() { Users::All } else { Users::Own };
+    let config = Config { socket: Some(place.socket), idle_exit, users };
+    let broker = Broker::new(listener, config)?;
+    drop(lock);
+    broker.serve()?;
+    Ok(ExitCode::SUCCESS)
+}

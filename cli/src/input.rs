@@ -1,0 +1,185 @@
+//! Where the frames of `send` come from.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Seek as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use handfast::Format;
+
+use crate::args::{Rate, SendArgs};
+use crate::media::convert;
+use crate::media::pattern::Pattern;
+use crate::media::picture::{OwnedPicture, PictureDesc, PictureMut};
+use crate::media::png;
+use crate::media::raw::RawReader;
+use crate::media::y4m::Y4mReader;
+
+/// Patterns are sent at this rate unless told otherwise.
+const RATE: f64 = 60.0;
+const SIZE: (u32, u32) = (1920, 1080);
+
+/// Bytes come from here.
+type Bytes = Box<dyn BufRead>;
+
+enum Source {
+    Pattern(Pattern),
+    Y4m(Y4mReader<Bytes>),
+    Raw(RawReader<Bytes>),
+    /// Pictures that are the frames one after the other.
+    Pictures(std::vec::IntoIter<PathBuf>),
+}
+
+/// The frames to send.
+pub(crate) struct Input {
+    source: Source,
+    path: Option<PathBuf>,
+    /// What the source yields.
+    desc: PictureDesc,
+    /// A frame as it came, when it has to be converted.
+    staged: Option<OwnedPicture>,
+    /// What is sent.
+    sent: PictureDesc,
+    rate: Option<(u32, u32)>,
+    sequence: u64,
+}
+
+impl Input {
+    /// Opens what the command line names, and reads as much as tells what it is.
+    pub(crate) fn open(args: &SendArgs) -> anyhow::Result<Self> {
+        let standard = Path::new("-");
+        let path = args.input.clone().filter(|path| path != standard);
+        let (source, desc, rate) = match (args.pattern, &path) {
+            (Some(pattern), _) => {
+                let (width, height) = args.size.unwrap_or(SIZE);
+                let format = args.format.unwrap_or(Format::Bgra8);
+                let desc = PictureDesc::tight(width, height, format)?;
+                (Source::Pattern(pattern), desc, None)
+            }
+            (None, Some(path)) if is_png(path) => open_pictures(path)?,
+            (None, path) => open_video(path.as_deref(), args)?,
+        };
+        let mut sent = PictureDesc { alpha: args.alpha.unwrap_or(desc.alpha), ..desc };
+        let mut staged = None;
+        if let Some(format) = args.format.filter(|format| *format != desc.format) {
+            sent = PictureDesc::tight(desc.width, desc.height, format)?;
+            sent = sent.with_alpha(args.alpha.unwrap_or(sent.alpha));
+            staged = Some(OwnedPicture::new(desc)?);
+        }
+        Ok(Self { source, path, desc, staged, sent, rate, sequence: 0 })
+    }
+
+    /// What each frame is, without padding.
+    pub(crate) const fn desc(&self) -> &PictureDesc {
+        &self.sent
+    }
+
+    /// Frames per second as a fraction, if the input says so.
+    pub(crate) const fn rate(&self) -> Option<(u32, u32)> {
+        self.rate
+    }
+
+    /// How fast to send when the command line does not say.
+    pub(crate) fn usual_rate(&self) -> Rate {
+        match self.rate {
+            Some((frames, seconds)) => Rate::PerSecond(f64::from(frames) / f64::from(seconds)),
+            None if matches!(self.source, Source::Raw(_)) => Rate::Max,
+            None => Rate::PerSecond(RATE),
+        }
+    }
+
+    /// Reads or draws the next frame; false at the end.
+    pub(crate) fn next(&mut self, target: &mut PictureMut<'_>) -> anyhow::Result<bool> {
+        self.sequence += 1;
+        let Some(staged) = &mut self.staged else {
+            return self.source.next(self.sequence, target).with_context(|| name(&self.path));
+        };
+        let came = self.source.next(self.sequence, &mut staged.as_picture_mut());
+        let came = came.with_context(|| name(&self.path))?;
+        if came {
+            convert::convert(&staged.as_picture(), target)?;
+        }
+        Ok(came)
+    }
+
+    /// Starts again from the first frame.
+    pub(crate) fn rewind(&mut self, args: &SendArgs) -> anyhow::Result<()> {
+        if self.path.is_none() {
+            bail!("standard input cannot be read twice: --loop needs a file");
+        }
+        let again = Self::open(args)?;
+        if again.desc.kind() != self.desc.kind() {
+            bail!("{} has changed its size or format", name(&self.path));
+        }
+        self.source = again.source;
+        Ok(())
+    }
+}
+
+impl Source {
+    fn next(&mut self, sequence: u64, target: &mut PictureMut<'_>) -> anyhow::Result<bool> {
+        match self {
+            Self::Pattern(pattern) => {
+                pattern.draw(sequence, target);
+                Ok(true)
+            }
+            Self::Y4m(reader) => Ok(reader.read_into(target)?),
+            Self::Raw(reader) => Ok(reader.read_into(target)?),
+            Self::Pictures(paths) => {
+                let Some(path) = paths.next() else { return Ok(false) };
+                let picture = png::read_file(&path).with_context(|| path.display().to_string())?;
+                target.copy_from(&picture.as_picture()).with_context(|| path.display().to_string())?;
+                Ok(true)
+            }
+        }
+    }
+}
+
+fn name(path: &Option<PathBuf>) -> String {
+    path.as_ref().map_or("standard input".into(), |path| path.display().to_string())
+}
+
+fn is_png(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png"))
+}
+
+type Opened = (Source, PictureDesc, Option<(u32, u32)>);
+
+fn open_pictures(path: &Path) -> anyhow::Result<Opened> {
+    let text = path.to_string_lossy();
+    let paths: Vec<PathBuf> = if png::Sequence::is_one(&text) {
+        png::Sequence::parse(&text)?.existing()?.collect()
+    } else {
+        vec![path.to_owned()]
+    };
+    let Some(first) = paths.first() else { bail!("{}: no such pictures", path.display()) };
+    let picture = png::read_file(first).with_context(|| first.display().to_string())?;
+    let desc = *picture.desc();
+    Ok((Source::Pictures(paths.into_iter()), desc, None))
+}
+
+fn open_video(path: Option<&Path>, args: &SendArgs) -> anyhow::Result<Opened> {
+    let bytes: Bytes = match path {
+        None => Box::new(BufReader::with_capacity(1 << 20, io::stdin())),
+        Some(path) => {
+            let mut file = File::open(path).with_context(|| path.display().to_string())?;
+            // A directory opens and cannot be read; better said here than as a broken frame.
+            file.stream_position().with_context(|| path.display().to_string())?;
+            Box::new(BufReader::with_capacity(1 << 20, file))
+        }
+    };
+    if let Some((width, height)) = args.size {
+        let Some(format) = args.format else {
+            bail!("raw frames of --size {width}x{height} need their --format, e.g. bgra8");
+        };
+        let desc = PictureDesc::tight(width, height, format)?;
+        let desc = desc.with_alpha(args.alpha.unwrap_or(desc.alpha));
+        return Ok((Source::Raw(RawReader::new(bytes, &desc)), desc, None));
+    }
+    let reader = Y4mReader::new(bytes).with_context(|| match path {
+        None => "standard input".into(),
+        Some(path) => path.display().to_string(),
+    })?;
+    let (desc, rate) = (*reader.desc(), reader.header().rate);
+    Ok((Source::Y4m(reader), desc, rate))
+}

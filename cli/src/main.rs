@@ -1,0 +1,62 @@
+//! The program `handfast`: sends, receives, shows and lists streams, and is their broker.
+//!
+//! It is no library: everything it does with streams it does through the crate `handfast`.
+//!
+//! Read first: [`args`] (what may be typed), then the file of the command.
+//!
+//! Invariants: exit code 0 when it did what was asked, 1 when not, 2 for what cannot be asked;
+//! standard output carries data or answers, everything else goes to standard error.
+
+#![forbid(unsafe_code)]
+
+mod args;
+mod broker;
+mod input;
+mod interrupt;
+mod ls;
+mod media;
+mod output;
+mod progress;
+mod recv;
+mod send;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::{Args, Command};
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    start_log(args.verbose);
+    let outcome = match args.command {
+        Command::Send(args) => send::run(&args),
+        Command::Recv(args) => recv::run(&args),
+        Command::Ls(args) => ls::run(&args),
+        Command::Broker(args) => broker::run(&args),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            // There is nobody to tell when standard error is closed.
+            drop(writeln!(std::io::stderr(), "handfast: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What libraries and the broker log goes to standard error, warnings only unless asked for more.
+fn start_log(verbose: u8) {
+    let level = match verbose {
+        0 => tracing::Level::WARN,
+        1 => tracing::Level::INFO,
+        _ => tracing::Level::DEBUG,
+    };
+    let format = tracing_subscriber::fmt::format().without_time().with_target(false).compact();
+    tracing_subscriber::fmt()
+        .event_format(format)
+        .with_max_level(level)
+        .with_writer(std::io::stderr)
+        .init();
+}

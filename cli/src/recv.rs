@@ -1,0 +1,136 @@
+//! `handfast recv`.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::bail;
+use handfast::{Client, Frame, Next, Receiver};
+use serde::Serialize;
+
+use crate::args::RecvArgs;
+use crate::interrupt::{Interrupt, SLICE};
+use crate::media::picture::{Picture, PictureDesc};
+use crate::output::Output;
+use crate::progress::Progress;
+
+/// How long `--once` waits for room in a stream whose sender is not looking.
+const ROOM: Duration = Duration::from_secs(5);
+
+#[derive(Debug, Serialize)]
+struct Summary {
+    name: String,
+    frames: u64,
+    skipped: u64,
+    outcome: &'static str,
+    elapsed_s: f64,
+}
+
+pub(crate) fn run(args: &RecvArgs) -> anyhow::Result<ExitCode> {
+    let interrupt = Interrupt::new()?;
+    let mut receiver = if args.once {
+        Receiver::open_existing(&args.name, args.mode, ROOM)?
+    } else {
+        Receiver::open_with(&args.name, args.mode)?
+    };
+    let mut output = Output::open(args)?;
+    let mut progress = Progress::new(args.quiet);
+    let started = Instant::now();
+    let mut job = Job { args, frames: 0, skipped: 0, pixels: Vec::new(), rate: None, asked: false };
+    let outcome = job.receive(&mut receiver, &mut output, &mut progress, &interrupt);
+    progress.done();
+    let finished = output.finish();
+    let outcome = outcome?;
+    finished?;
+    if args.json {
+        let summary = Summary {
+            name: args.name.clone(),
+            frames: job.frames,
+            skipped: job.skipped,
+            outcome,
+            elapsed_s: started.elapsed().as_secs_f64(),
+        };
+        let line = serde_json::to_string(&summary)?;
+        if args.output.as_os_str() == "-" {
+            writeln!(std::io::stderr(), "{line}")?;
+        } else {
+            writeln!(std::io::stdout(), "{line}")?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+struct Job<'a> {
+    args: &'a RecvArgs,
+    frames: u64,
+    skipped: u64,
+    pixels: Vec<u8>,
+    /// The stream's rate, if its sender says one.
+    rate: Option<(u32, u32)>,
+    asked: bool,
+}
+
+impl Job<'_> {
+    /// Receives until there is no more to come; how it ended.
+    fn receive(
+        &mut self,
+        receiver: &mut Receiver,
+        output: &mut Output,
+        progress: &mut Progress,
+        interrupt: &Interrupt,
+    ) -> anyhow::Result<&'static str> {
+        let mut last = Instant::now();
+        loop {
+            if interrupt.is_raised() {
+                return Ok("interrupted");
+            }
+            if self.args.frames.is_some_and(|frames| self.frames >= frames) {
+                return Ok("enough");
+            }
+            if self.args.wait.is_some_and(|wait| last.elapsed() >= wait) {
+                bail!("{}: no frame for {:.1} s", self.args.name, last.elapsed().as_secs_f64());
+            }
+            match receiver.recv_timeout(SLICE)? {
+                Next::Frame(frame) => {
+                    self.frame(&frame, output)?;
+                    last = Instant::now();
+                }
+                Next::TimedOut => {}
+                Next::Ended => return Ok("ended"),
+                Next::Lost if self.args.once => return Ok("lost"),
+                Next::Lost => self.asked = false,
+            }
+            let (name, skipped) = (&self.args.name, self.skipped);
+            progress.tell(self.frames, || format!("{name}  {skipped} skipped"));
+        }
+    }
+
+    fn frame(&mut self, frame: &Frame<'_>, output: &mut Output) -> anyhow::Result<()> {
+        if !self.asked {
+            self.asked = true;
+            self.rate = rate_of(&self.args.name);
+        }
+        frame.copy_to(&mut self.pixels)?;
+        self.frames += 1;
+        self.skipped += frame.dropped_before();
+        let (width, height) = frame.size();
+        let desc = PictureDesc {
+            width,
+            height,
+            format: frame.format(),
+            layout: *frame.layout(),
+            color: frame.color(),
+            alpha: frame.alpha(),
+        };
+        output.write(&Picture::new(desc, &self.pixels)?, self.rate)
+    }
+}
+
+/// What the sender's text says of its rate, for the header of a file.
+fn rate_of(name: &str) -> Option<(u32, u32)> {
+    let mut client = Client::connect_existing().ok()??;
+    let text = client.observe(name).ok()?.statistics().text;
+    let rate = text.split_whitespace().find_map(|word| word.strip_prefix("rate="))?;
+    let (frames, seconds) = rate.split_once(':')?;
+    Some((frames.parse().ok()?, seconds.parse().ok()?))
+}

@@ -1,0 +1,144 @@
+//! Little-endian bytes, written and read in order. Snapshots and the wire are made of them.
+
+use alloc::vec::Vec;
+
+/// Appends little-endian numbers.
+#[derive(Debug, Default)]
+pub struct ByteWriter {
+    bytes: Vec<u8>,
+}
+
+/// The bytes ended before the value did, or a count is beyond its limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Malformed;
+
+macro_rules! number {
+    ($write:ident, $read:ident, $type:ty) => {
+        impl ByteWriter {
+            /// Appends one number.
+            pub fn $write(&mut self, value: $type) {
+                self.bytes.extend_from_slice(&value.to_le_bytes());
+            }
+        }
+        impl ByteReader<'_> {
+            /// Takes one number.
+            ///
+            /// # Errors
+            ///
+            /// [`Malformed`] when too few bytes are left.
+            pub fn $read(&mut self) -> Result<$type, Malformed> {
+                let (head, tail) = self.bytes.split_first_chunk().ok_or(Malformed)?;
+                self.bytes = tail;
+                Ok(<$type>::from_le_bytes(*head))
+            }
+        }
+    };
+}
+
+number!(u8, u8, u8);
+number!(u16, u16, u16);
+number!(u32, u32, u32);
+number!(i32, i32, i32);
+number!(u64, u64, u64);
+
+impl ByteWriter {
+    /// No bytes yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { bytes: Vec::new() }
+    }
+
+    /// Appends a count of items. More than 2^32 - 1 of anything exceed every limit.
+    pub fn count(&mut self, count: usize) {
+        self.u32(u32::try_from(count).unwrap_or(u32::MAX));
+    }
+
+    /// Appends UTF-16 units behind their count.
+    pub fn units(&mut self, units: &[u16]) {
+        self.count(units.len());
+        for unit in units {
+            self.u16(*unit);
+        }
+    }
+
+    /// What was written.
+    #[must_use]
+    pub fn finish(self) -> Vec<u8> {
+        self.bytes
+    }
+}
+
+/// Takes little-endian numbers from the front.
+#[derive(Clone, Debug)]
+pub struct ByteReader<'a> {
+    bytes: &'a [u8],
+}
+
+impl<'a> ByteReader<'a> {
+    /// Reads `bytes`.
+    #[must_use]
+    pub const fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes }
+    }
+
+    /// Takes a count of items that take at least `item_bytes` each.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`] when so many cannot be in what is left: a count is never trusted for an
+    /// allocation.
+    pub fn count(&mut self, item_bytes: usize) -> Result<usize, Malformed> {
+        let count = usize::try_from(self.u32()?).map_err(|_| Malformed)?;
+        let needs = count.checked_mul(item_bytes).ok_or(Malformed)?;
+        if needs > self.bytes.len() { Err(Malformed) } else { Ok(count) }
+    }
+
+    /// Takes UTF-16 units behind their count.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`] as for the others.
+    pub fn units(&mut self) -> Result<Vec<u16>, Malformed> {
+        let count = self.count(2)?;
+        (0..count).map(|_| self.u16()).collect()
+    }
+
+    /// Ends the reading.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`] when bytes are left.
+    pub const fn finish(self) -> Result<(), Malformed> {
+        if self.bytes.is_empty() { Ok(()) } else { Err(Malformed) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read() {
+        let mut writer = ByteWriter::new();
+        writer.u8(1);
+        writer.u16(0x0203);
+        writer.i32(-4);
+        writer.u64(5);
+        writer.units(&[6, 7]);
+        let bytes = writer.finish();
+        assert_eq!(&bytes[..3], &[1, 3, 2]);
+        let mut reader = ByteReader::new(&bytes);
+        assert_eq!(reader.u8(), Ok(1));
+        assert_eq!(reader.u16(), Ok(0x0203));
+        assert_eq!(reader.i32(), Ok(-4));
+        assert_eq!(reader.u64(), Ok(5));
+        assert_eq!(reader.units().as_deref(), Ok(&[6, 7][..]));
+        assert_eq!(reader.finish(), Ok(()));
+    }
+
+    #[test]
+    fn a_count_beyond_the_bytes_is_refused_before_anything_is_allocated() {
+        let mut reader = ByteReader::new(&[0xFF, 0xFF, 0xFF, 0xFF, 0, 0]);
+        assert_eq!(reader.units(), Err(Malformed));
+    }
+}

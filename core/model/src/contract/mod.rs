@@ -1,0 +1,9 @@
+//! Names and numbers of the contract: access masks, status codes, pixel formats, limits.
+
+pub mod access;
+pub mod bytes;
+pub mod color;
+pub mod format;
+pub mod frame;
+pub mod limits;
+pub mod status;

@@ -1,0 +1,218 @@
+//! Why the model refuses a request: one variant for each reason a caller can act on.
+
+use thiserror::Error;
+
+use crate::contract::access::AccessMask;
+use crate::contract::status::Status;
+
+use super::id::OpeningId;
+use super::kind::Kind;
+
+/// A limit of [`crate::contract::limits`] that a request ran into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cap {
+    /// Connections to this broker.
+    Clients,
+    /// Connections of this user.
+    ClientsOfUser,
+    /// Openings of this client.
+    Openings,
+    /// Handles made for this user.
+    Handles,
+    /// Handles made for this share.
+    HandlesOfShare,
+    /// Shares over this object.
+    Shares,
+    /// Live objects of this user.
+    Objects,
+    /// Names this client waits for.
+    Watches,
+    /// Receivers of this stream.
+    Receivers,
+    /// Slots of one generation.
+    Slots,
+    /// Bytes of one slot.
+    SlotBytes,
+    /// Shared memory of this user, in bytes.
+    PayloadBytes,
+    /// Descriptors or memory that the broker's process may have.
+    BrokerResources,
+}
+
+impl Cap {
+    /// Every cap, in wire order.
+    pub const ALL: [Self; 13] = [
+        Self::Clients,
+        Self::ClientsOfUser,
+        Self::Openings,
+        Self::Handles,
+        Self::HandlesOfShare,
+        Self::Shares,
+        Self::Objects,
+        Self::Watches,
+        Self::Receivers,
+        Self::Slots,
+        Self::SlotBytes,
+        Self::PayloadBytes,
+        Self::BrokerResources,
+    ];
+
+    /// What is capped, in words.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Clients => "connections to this broker",
+            Self::ClientsOfUser => "connections of this user",
+            Self::Openings => "openings of this program",
+            Self::Handles => "handles of this user",
+            Self::HandlesOfShare => "handles of this share",
+            Self::Shares => "shares of this object",
+            Self::Objects => "objects of this user",
+            Self::Watches => "names this program waits for",
+            Self::Receivers => "receivers of this stream",
+            Self::Slots => "slots of a stream",
+            Self::SlotBytes => "bytes of one frame",
+            Self::PayloadBytes => "bytes of shared memory of this user",
+            Self::BrokerResources => "descriptors of the broker",
+        }
+    }
+}
+
+/// Why a request was refused. The state is as it was before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Error {
+    /// The name, or what follows its prefix, is empty.
+    #[error("the name is empty")]
+    NameEmpty,
+    /// The name is longer than `MAX_PATH`.
+    #[error("the name has {units} UTF-16 units, the limit is {limit} with its prefix")]
+    NameTooLong {
+        /// Length of the refused name.
+        units: usize,
+        /// [`crate::contract::limits::NAME_UNITS_MAX`].
+        limit: usize,
+    },
+    /// A backslash behind the prefix.
+    #[error(
+        "the name has a backslash at position {position}; only the prefixes Global\\ and Local\\ \
+         may have one"
+    )]
+    NameBackslash {
+        /// Where, in UTF-16 units from the start.
+        position: usize,
+    },
+    /// The reserved prefix `Session\`.
+    #[error("names that begin with Session\\ are reserved")]
+    NameReserved,
+    /// The name is taken by an object of any kind.
+    #[error("the name is taken by a {kind} of process {pid}")]
+    NameTaken {
+        /// Process that made the share bearing the name.
+        pid: i32,
+        /// Its user.
+        uid: u32,
+        /// When, in nanoseconds since 1970.
+        made_ns: u64,
+        /// Kind of the object bearing it.
+        kind: Kind,
+    },
+    /// No object bears the name.
+    #[error("no object has this name")]
+    NameNotFound,
+    /// The object is of another kind.
+    #[error("it is a {found}, not a {wanted}")]
+    KindMismatch {
+        /// Kind that was asked for.
+        wanted: Kind,
+        /// Kind of the object.
+        found: Kind,
+    },
+    /// The descriptor, or the opening's granted access, does not allow it.
+    #[error("access denied: asked 0x{:08X}, granted 0x{:08X}", wanted.bits(), granted.bits())]
+    AccessDenied {
+        /// Rights asked for.
+        wanted: AccessMask,
+        /// Rights there are.
+        granted: AccessMask,
+    },
+    /// Access 0 or bits that the kind does not define, when creating.
+    #[error("the access mask 0x{:08X} is not one this kind of object has", wanted.bits())]
+    AccessInvalid {
+        /// The refused mask.
+        wanted: AccessMask,
+    },
+    /// The client has no such opening.
+    #[error("this client has no opening {opening}")]
+    OpeningUnknown {
+        /// The number.
+        opening: OpeningId,
+    },
+    /// The opening is not the sender of its stream.
+    #[error("opening {opening} does not send")]
+    NotTheSender {
+        /// The number.
+        opening: OpeningId,
+    },
+    /// The opening receives its stream already.
+    #[error("opening {opening} receives already")]
+    JoinedAlready {
+        /// The number.
+        opening: OpeningId,
+    },
+    /// The stream's sender is gone.
+    #[error("the stream is over: its sender has gone")]
+    StreamOver,
+    /// A generation's number must be the former one's plus 1.
+    #[error("generation {given} is out of order, {expected} comes next")]
+    GenerationOutOfOrder {
+        /// Number that comes next.
+        expected: u32,
+        /// Number given.
+        given: u32,
+    },
+    /// A generation without slots, or whose memory is too small for what it declares.
+    #[error("the memory has {has_bytes} bytes, the slots need {needs_bytes}")]
+    PayloadTooSmall {
+        /// Bytes that the slots need.
+        needs_bytes: u64,
+        /// Bytes that came.
+        has_bytes: u64,
+    },
+    /// The request needs one descriptor of sealed memory and none came, or one came unasked.
+    #[error("the request came without the memory it needs, or with memory it does not take")]
+    PayloadMissing,
+    /// A limit.
+    #[error("no room: the limit of {} is {limit}", cap.words())]
+    CapReached {
+        /// Which.
+        cap: Cap,
+        /// Its number.
+        limit: u64,
+    },
+}
+
+impl Error {
+    /// The code that the sharing calls of the contract return for it.
+    #[must_use]
+    pub const fn status(&self) -> Status {
+        match self {
+            Self::NameEmpty
+            | Self::NameTooLong { .. }
+            | Self::NameBackslash { .. }
+            | Self::NameReserved
+            | Self::AccessInvalid { .. } => Status::DXGI_ERROR_INVALID_CALL,
+            Self::NameTaken { .. } => Status::DXGI_ERROR_NAME_ALREADY_EXISTS,
+            Self::NameNotFound => Status::FILE_NOT_FOUND,
+            Self::KindMismatch { .. }
+            | Self::NotTheSender { .. }
+            | Self::JoinedAlready { .. }
+            | Self::GenerationOutOfOrder { .. }
+            | Self::PayloadTooSmall { .. }
+            | Self::PayloadMissing => Status::E_INVALIDARG,
+            Self::AccessDenied { .. } => Status::E_ACCESSDENIED,
+            Self::OpeningUnknown { .. } => Status::E_HANDLE,
+            Self::StreamOver => Status::DXGI_ERROR_DEVICE_REMOVED,
+            Self::CapReached { .. } => Status::E_OUTOFMEMORY,
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! What must hold after every step. A violation is a defect of the model itself.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+
+use thiserror::Error;
+
+use crate::contract::limits;
+
+use super::id::{ClientId, HandleId, OpeningId, PageId, ShareId};
+use super::kind::stream::Stream;
+use super::manager::Manager;
+use super::state::{Body, Object, Usage};
+
+/// Something that must never be. After one, a wrong access table is worse than none: the broker
+/// refuses everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Violation {
+    /// A share without handle, without object, or miscounted.
+    #[error("share {0} is miscounted or stands alone")]
+    Share(ShareId),
+    /// A handle of no share.
+    #[error("handle {0} has no share")]
+    Handle(HandleId),
+    /// A name whose share does not bear it, or the other way round.
+    #[error("the names and share {0} disagree")]
+    Name(ShareId),
+    /// An object that nobody holds, or whose openings are miscounted.
+    #[error("object {0} is unused or miscounted")]
+    Object(u64),
+    /// An opening of no object.
+    #[error("opening {1} of client {0} has no object")]
+    Opening(ClientId, OpeningId),
+    /// A stream's sender or receiver that does not hold it open.
+    #[error("stream {0} has a sender or receiver without an opening")]
+    Stream(u64),
+    /// A page that is in two places.
+    #[error("page {0} is in two places")]
+    Page(PageId),
+    /// What a user holds is miscounted, or more than its limit.
+    #[error("what user {0} holds is miscounted or beyond its limit")]
+    Usage(u32),
+    /// An id that its counter has not reached would be given out twice.
+    #[error("an id is in use that its counter has not reached")]
+    Counter,
+}
+
+/// Checks everything.
+pub(crate) fn check(manager: &Manager) -> Result<(), Violation> {
+    counters(manager)?;
+    shares(manager)?;
+    names(manager)?;
+    objects(manager)?;
+    openings(manager)?;
+    pages(manager)?;
+    usage(manager)
+}
+
+fn require(holds: bool, violation: Violation) -> Result<(), Violation> {
+    if holds { Ok(()) } else { Err(violation) }
+}
+
+fn counters(manager: &Manager) -> Result<(), Violation> {
+    let given = &manager.counters;
+    let last = |id: Option<u64>| id.unwrap_or_default();
+    let mut pairs = alloc::vec![
+        (last(manager.clients.keys().next_back().map(|id| id.0)), given.client),
+        (last(manager.objects.keys().next_back().copied()), given.object),
+        (last(manager.shares.keys().next_back().map(|id| id.0)), given.share),
+        (last(manager.handles.keys().next_back().map(|id| id.0)), given.handle),
+    ];
+    for Object { body: Body::Stream(stream), .. } in manager.objects.values() {
+        pairs.push((last(stream.payload.map(|(_, id, _)| id.0)), given.payload));
+        pairs.extend(stream_pages(stream).map(|page| (page.0, given.page)));
+    }
+    // No counter comes near its end.
+    let counted = |(id, counter): &(u64, u64)| id <= counter && *counter <= u64::MAX / 2;
+    require(pairs.iter().all(counted), Violation::Counter)
+}
+
+fn stream_pages(stream: &Stream) -> impl Iterator<Item = &PageId> {
+    let receivers = stream.receivers.values().map(|receiver| &receiver.page);
+    [&stream.page].into_iter().chain(&stream.ready).chain(&stream.sent).chain(receivers)
+}
+
+fn shares(manager: &Manager) -> Result<(), Violation> {
+    let mut counted: BTreeMap<ShareId, u32> = BTreeMap::new();
+    for (id, handle) in &manager.handles {
+        require(manager.shares.contains_key(&handle.share), Violation::Handle(*id))?;
+        *counted.entry(handle.share).or_default() += 1;
+    }
+    for (id, share) in &manager.shares {
+        let handles = counted.get(id).copied().unwrap_or_default();
+        let listed =
+            manager.objects.get(&share.object).is_some_and(|object| object.shares.contains(id));
+        require(handles > 0 && share.handles == handles && listed, Violation::Share(*id))?;
+    }
+    Ok(())
+}
+
+fn names(manager: &Manager) -> Result<(), Violation> {
+    for (name, id) in &manager.names {
+        let bears = manager.shares.get(id).is_some_and(|share| share.name.as_ref() == Some(name));
+        require(bears, Violation::Name(*id))?;
+    }
+    for (id, share) in &manager.shares {
+        if let Some(name) = &share.name {
+            require(manager.names.get(name) == Some(id), Violation::Name(*id))?;
+        }
+    }
+    Ok(())
+}
+
+fn objects(manager: &Manager) -> Result<(), Violation> {
+    for (id, object) in &manager.objects {
+        let openings = manager
+            .clients
+            .values()
+            .flat_map(|client| client.openings.values())
+            .filter(|opening| opening.object == *id)
+            .count();
+        let counted = u32::try_from(openings) == Ok(object.openings);
+        let used = object.openings > 0 || !object.shares.is_empty();
+        let shared = object.shares.iter().all(|share| manager.shares.contains_key(share));
+        require(counted && used && shared, Violation::Object(*id))?;
+        let Body::Stream(stream) = &object.body;
+        require(stream_holds(manager, *id, stream), Violation::Stream(*id))?;
+    }
+    Ok(())
+}
+
+fn stream_holds(manager: &Manager, object: u64, stream: &Stream) -> bool {
+    let holds = |(client, opening): &(ClientId, OpeningId)| {
+        let client = manager.clients.get(client);
+        client
+            .and_then(|client| client.openings.get(opening))
+            .is_some_and(|opened| opened.object == object)
+    };
+    let over = stream.sender.is_none();
+    stream.sender.iter().all(holds)
+        && stream.receivers.keys().all(holds)
+        && stream.waiting.iter().all(holds)
+        && over == stream.end.is_some()
+        && (!over || (stream.payload.is_none() && stream.ready.is_empty()))
+        && (!over || (stream.sent.is_empty() && stream.waiting.is_empty()))
+        && stream.payload.is_none_or(|(layout, _, size_bytes)| {
+            layout.number == stream.generation
+                && layout.needs_bytes().is_some_and(|needs| needs <= size_bytes)
+        })
+}
+
+fn openings(manager: &Manager) -> Result<(), Violation> {
+    for (id, client) in &manager.clients {
+        for (opening, opened) in &client.openings {
+            let known = manager.objects.contains_key(&opened.object);
+            require(known && opening.0 <= client.next_opening, Violation::Opening(*id, *opening))?;
+        }
+    }
+    Ok(())
+}
+
+fn pages(manager: &Manager) -> Result<(), Violation> {
+    let mut seen = BTreeSet::new();
+    for Object { body: Body::Stream(stream), .. } in manager.objects.values() {
+        for page in stream_pages(stream) {
+            require(seen.insert(*page), Violation::Page(*page))?;
+        }
+    }
+    Ok(())
+}
+
+fn usage(manager: &Manager) -> Result<(), Violation> {
+    let mut counted: BTreeMap<u32, Usage> = BTreeMap::new();
+    for client in manager.clients.values() {
+        counted.entry(client.token.uid).or_default().clients += 1;
+    }
+    for handle in manager.handles.values() {
+        counted.entry(handle.uid).or_default().handles += 1;
+    }
+    for Object { maker, body: Body::Stream(stream), .. } in manager.objects.values() {
+        let usage = counted.entry(maker.token.uid).or_default();
+        usage.objects += 1;
+        usage.payload_bytes = usage.payload_bytes.saturating_add(stream.payload_bytes());
+        let within = usage.payload_bytes <= limits::PAYLOAD_BYTES_PER_UID_MAX;
+        require(within, Violation::Usage(maker.token.uid))?;
+    }
+    let users = counted.keys().chain(manager.usage.keys());
+    for uid in users.collect::<BTreeSet<_>>() {
+        require(counted.get(uid) == manager.usage.get(uid), Violation::Usage(*uid))?;
+    }
+    Ok(())
+}

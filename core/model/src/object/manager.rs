@@ -1,0 +1,304 @@
+//! The object manager: the one value that all names, objects, handles and openings live in.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use crate::contract::limits;
+use crate::security::Token;
+
+use super::effect::Effect;
+use super::error::{Cap, Error};
+use super::id::{ClientId, HandleId, PageId, PayloadId, ShareId};
+use super::invariants::{self, Violation};
+use super::lifetime::{self, Cause};
+use super::name::{ObjectName, RawName};
+use super::op;
+use super::reply::Reply;
+use super::request::{ReceivedPayload, Request, Resources};
+use super::snapshot::{self, SnapshotError};
+use super::state::{Client, Counters, Handle, Object, Share, Usage};
+
+/// Who asks, when, and with what memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The client.
+    pub client: ClientId,
+    /// Nanoseconds since 1970, passed in because the model has no clock.
+    pub time_ns: u64,
+    /// The sealed memory that came with the request.
+    pub payload: Option<ReceivedPayload>,
+}
+
+/// Every object, share, handle, opening, name and client of one broker.
+///
+/// [`Self::apply`], [`Self::client_arrived`], [`Self::client_gone`] and [`Self::handles_gone`]
+/// are the only ways to change it. On an error it is unchanged and `effects` is as it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manager {
+    pub(super) instance: u64,
+    pub(super) counters: Counters,
+    pub(super) clients: BTreeMap<ClientId, Client>,
+    pub(super) objects: BTreeMap<u64, Object>,
+    pub(super) shares: BTreeMap<ShareId, Share>,
+    pub(super) handles: BTreeMap<HandleId, Handle>,
+    pub(super) names: BTreeMap<ObjectName, ShareId>,
+    pub(super) usage: BTreeMap<u32, Usage>,
+}
+
+impl Manager {
+    /// An empty manager. `instance` is a random number that no other broker has.
+    #[must_use]
+    pub const fn new(instance: u64) -> Self {
+        Self {
+            instance,
+            counters: Counters { object: 0, share: 0, handle: 0, client: 0, page: 0, payload: 0 },
+            clients: BTreeMap::new(),
+            objects: BTreeMap::new(),
+            shares: BTreeMap::new(),
+            handles: BTreeMap::new(),
+            names: BTreeMap::new(),
+            usage: BTreeMap::new(),
+        }
+    }
+
+    /// Applies one request.
+    ///
+    /// # Errors
+    ///
+    /// Every variant of [`Error`], as the request's documentation says. The state is unchanged
+    /// then and nothing was added to `effects`.
+    pub fn apply(
+        &mut self,
+        caller: &Caller,
+        request: &Request,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Reply, Error> {
+        let takes_memory = matches!(request, Request::StreamPublish { .. });
+        if caller.payload.is_some() != takes_memory {
+            return Err(Error::PayloadMissing);
+        }
+        match request {
+            Request::Create { kind, name, access } => {
+                op::create::create(self, caller, effects, *kind, name.as_ref(), *access)
+            }
+            Request::Share { opening, name, access } => {
+                op::create::share(self, caller, effects, *opening, name.as_ref(), *access)
+            }
+            Request::Open { kind, name, access } => {
+                op::open::open(self, caller, effects, *kind, name, *access)
+            }
+            Request::OpenHandle { kind, name, access } => {
+                op::open::open_handle(self, caller, effects, *kind, name, *access)
+            }
+            Request::Drop { opening } => op::open::drop_opening(self, caller, effects, *opening),
+            Request::Mapped { opening } => op::stream::mapped(self, caller, effects, *opening),
+            Request::WatchName { name, watch } => {
+                op::watch::watch_name(self, caller, effects, name, *watch)
+            }
+            Request::WatchAll { watch } => op::watch::watch_all(self, caller, effects, *watch),
+            Request::Unwatch { watch } => op::watch::unwatch(self, caller, effects, *watch),
+            Request::List { after } => op::query::list(self, caller, effects, *after),
+            Request::Query { opening } => op::query::query(self, caller, effects, *opening),
+            Request::StreamJoin { opening } => op::stream::join(self, caller, effects, *opening),
+            Request::StreamGeneration { opening } => {
+                op::stream::generation(self, caller, effects, *opening)
+            }
+            Request::StreamPublish { opening, layout } => {
+                op::stream::publish(self, caller, effects, *opening, *layout)
+            }
+            Request::StreamStock { opening } => op::stream::stock(self, caller, effects, *opening),
+            Request::StreamInspect { opening, skip } => {
+                op::stream::inspect(self, caller, effects, *opening, *skip)
+            }
+        }
+    }
+
+    /// A process has connected.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CapReached`] for [`Cap::Clients`] and [`Cap::ClientsOfUser`].
+    pub fn client_arrived(&mut self, token: Token, pid: i32) -> Result<ClientId, Error> {
+        if self.clients.len() >= limits::CLIENTS_MAX {
+            return Err(Error::cap(Cap::Clients, limits::CLIENTS_MAX));
+        }
+        if self.usage_of(token.uid).clients >= limits::CLIENTS_PER_UID_MAX {
+            return Err(Error::cap(Cap::ClientsOfUser, limits::CLIENTS_PER_UID_MAX));
+        }
+        self.usage.entry(token.uid).or_default().clients += 1;
+        let id = ClientId(Counters::next(&mut self.counters.client));
+        let client = Client {
+            token,
+            pid,
+            next_opening: 0,
+            openings: BTreeMap::new(),
+            watches: BTreeMap::new(),
+        };
+        self.clients.insert(id, client);
+        Ok(id)
+    }
+
+    /// A client's connection has hung up or its process has ended: everything it held is dropped
+    /// as if it had dropped it one by one, and its streams are lost. Its handles are reported by
+    /// [`Self::handles_gone`], since copies of them may live elsewhere. An unknown client is
+    /// ignored.
+    pub fn client_gone(&mut self, client: ClientId, effects: &mut Vec<Effect>) {
+        let openings: Vec<_> = match self.clients.get_mut(&client) {
+            Some(record) => {
+                record.watches.clear();
+                record.openings.keys().copied().collect()
+            }
+            None => return,
+        };
+        for opening in openings {
+            lifetime::remove_opening(self, client, opening, Cause::Died, effects);
+        }
+        if let Some(record) = self.clients.remove(&client) {
+            self.release(record.token.uid, |usage| usage.clients -= 1);
+        }
+    }
+
+    /// The last copy of each of these handles was closed. Unknown ones are ignored.
+    pub fn handles_gone(&mut self, handles: &[HandleId], effects: &mut Vec<Effect>) {
+        for handle in handles {
+            lifetime::remove_handle(self, *handle, effects);
+        }
+    }
+
+    /// The handles whose closing could change the answer to `request`. The broker asks the kernel
+    /// about them first and reports the closed ones, so that a name is free the moment its last
+    /// handle is closed, not when the broker happens to hear of it.
+    #[must_use]
+    pub fn handles_to_poll(&self, client: ClientId, request: &Request) -> Vec<HandleId> {
+        let name = match request {
+            Request::Create { name: Some(name), .. }
+            | Request::Share { name: Some(name), .. }
+            | Request::Open { name, .. }
+            | Request::OpenHandle { name, .. }
+            | Request::WatchName { name, .. } => name,
+            Request::List { .. } => return self.handles.keys().copied().collect(),
+            Request::Create { name: None, .. }
+            | Request::Share { name: None, .. }
+            | Request::Drop { .. }
+            | Request::Mapped { .. }
+            | Request::WatchAll { .. }
+            | Request::Unwatch { .. }
+            | Request::Query { .. }
+            | Request::StreamJoin { .. }
+            | Request::StreamGeneration { .. }
+            | Request::StreamPublish { .. }
+            | Request::StreamStock { .. }
+            | Request::StreamInspect { .. } => return Vec::new(),
+        };
+        let Some(share) = self.share_named(client, name) else { return Vec::new() };
+        self.handles
+            .iter()
+            .filter_map(|(id, handle)| (handle.share == share).then_some(*id))
+            .collect()
+    }
+
+    fn share_named(&self, client: ClientId, name: &RawName) -> Option<ShareId> {
+        let token = self.clients.get(&client)?.token;
+        let name = ObjectName::parse(name, &token).ok()?;
+        self.names.get(&name).copied()
+    }
+
+    /// What the broker has to hold ready before it applies `request`.
+    #[must_use]
+    pub fn resources(request: &Request) -> Resources {
+        match request {
+            Request::Create { .. } => {
+                Resources { pages: 1 + limits::RECEIVER_PAGES_READY, handles: 1 }
+            }
+            Request::Share { .. } | Request::OpenHandle { .. } => {
+                Resources { pages: 0, handles: 1 }
+            }
+            Request::StreamStock { .. } => {
+                Resources { pages: limits::RECEIVER_PAGES_READY, handles: 0 }
+            }
+            Request::Open { .. }
+            | Request::Drop { .. }
+            | Request::Mapped { .. }
+            | Request::WatchName { .. }
+            | Request::WatchAll { .. }
+            | Request::Unwatch { .. }
+            | Request::List { .. }
+            | Request::Query { .. }
+            | Request::StreamJoin { .. }
+            | Request::StreamGeneration { .. }
+            | Request::StreamPublish { .. }
+            | Request::StreamInspect { .. } => Resources::default(),
+        }
+    }
+
+    /// Whether it holds no client and no object: the broker may leave.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.clients.is_empty() && self.objects.is_empty()
+    }
+
+    /// Clients and objects, for the log.
+    #[must_use]
+    pub fn counts(&self) -> (usize, usize) {
+        (self.clients.len(), self.objects.len())
+    }
+
+    /// The number that no other broker has.
+    #[must_use]
+    pub const fn instance(&self) -> u64 {
+        self.instance
+    }
+
+    /// Checks everything that must always hold.
+    ///
+    /// # Errors
+    ///
+    /// The first [`Violation`]: a defect of the model, after which its answers cannot be trusted.
+    pub fn check(&self) -> Result<(), Violation> {
+        invariants::check(self)
+    }
+
+    /// The whole state as bytes: equal states have equal bytes.
+    #[must_use]
+    pub fn snapshot(&self) -> Vec<u8> {
+        snapshot::encode(self)
+    }
+
+    /// The state whose [`Self::snapshot`] this is.
+    ///
+    /// # Errors
+    ///
+    /// [`SnapshotError`] when the bytes are no snapshot of this version, or one whose state breaks
+    /// an invariant.
+    pub fn restore(bytes: &[u8]) -> Result<Self, SnapshotError> {
+        snapshot::decode(bytes)
+    }
+
+    pub(super) fn usage_of(&self, uid: u32) -> Usage {
+        self.usage.get(&uid).copied().unwrap_or_default()
+    }
+
+    pub(super) fn release(&mut self, uid: u32, change: impl FnOnce(&mut Usage)) {
+        if let Some(usage) = self.usage.get_mut(&uid) {
+            change(usage);
+            if usage.is_nothing() {
+                self.usage.remove(&uid);
+            }
+        }
+    }
+
+    pub(super) fn new_page(&mut self) -> PageId {
+        PageId(Counters::next(&mut self.counters.page))
+    }
+
+    pub(super) fn new_payload(&mut self) -> PayloadId {
+        PayloadId(Counters::next(&mut self.counters.payload))
+    }
+}
+
+impl Error {
+    /// A refusal for a cap.
+    pub(super) fn cap(cap: Cap, limit: usize) -> Self {
+        Self::CapReached { cap, limit: u64::try_from(limit).unwrap_or(u64::MAX) }
+    }
+}

@@ -1,0 +1,26 @@
+//! The object model: objects, shares, handles, openings, names and clients as one value.
+
+pub mod effect;
+pub mod error;
+pub mod id;
+mod invariants;
+pub mod kind;
+mod lifetime;
+pub mod manager;
+pub mod name;
+mod op;
+pub mod reply;
+pub mod request;
+mod snapshot;
+mod state;
+
+pub use effect::{Effect, Event, PageKind, StreamEnd};
+pub use error::{Cap, Error};
+pub use id::{ClientId, HandleId, ObjectId, OpeningId, PageId, PayloadId, ShareId};
+pub use invariants::Violation;
+pub use kind::Kind;
+pub use manager::{Caller, Manager};
+pub use name::{Directory, ObjectName, RawName};
+pub use reply::{Attachment, ListEntry, Reply, StreamFacts};
+pub use request::{GenerationLayout, ReceivedPayload, Request, Resources};
+pub use snapshot::SnapshotError;

@@ -1,0 +1,69 @@
+//! The operations, one file for each family. All functions have one shape: the manager, the
+//! caller, where effects go, then what the request says. Each checks everything first and
+//! changes things only when nothing can fail any more.
+
+pub(crate) mod create;
+pub(crate) mod open;
+pub(crate) mod query;
+pub(crate) mod stream;
+pub(crate) mod watch;
+
+use crate::contract::access::AccessMask;
+use crate::contract::limits;
+use crate::security::Token;
+
+use super::error::{Cap, Error};
+use super::id::{ClientId, OpeningId, ShareId};
+use super::manager::{Caller, Manager};
+use super::state::{Client, Maker, Opening};
+
+/// The caller's record. A caller that is not there has been dropped between two requests; it
+/// owns no opening, so that is what it is told.
+fn client(manager: &Manager, caller: &Caller) -> Result<(Token, i32), Error> {
+    match manager.clients.get(&caller.client) {
+        Some(client) => Ok((client.token, client.pid)),
+        None => Err(Error::OpeningUnknown { opening: OpeningId(0) }),
+    }
+}
+
+fn maker(manager: &Manager, caller: &Caller) -> Result<Maker, Error> {
+    let (token, pid) = client(manager, caller)?;
+    Ok(Maker { token, pid, made_ns: caller.time_ns })
+}
+
+/// An opening of the caller's that allows `wanted`.
+fn opened(
+    manager: &Manager,
+    caller: ClientId,
+    opening: OpeningId,
+    wanted: AccessMask,
+) -> Result<Opening, Error> {
+    let record = manager.clients.get(&caller).and_then(|client| client.openings.get(&opening));
+    let Some(record) = record else { return Err(Error::OpeningUnknown { opening }) };
+    if !record.granted.allows(wanted) {
+        return Err(Error::AccessDenied { wanted, granted: record.granted.mask() });
+    }
+    Ok(*record)
+}
+
+fn room_for_opening(manager: &Manager, caller: ClientId) -> Result<(), Error> {
+    let full = |client: &Client| {
+        // A number is never given twice, so the last one ends it, too.
+        client.openings.len() >= limits::OPENINGS_PER_CLIENT_MAX || client.next_opening == u32::MAX
+    };
+    if manager.clients.get(&caller).is_some_and(full) {
+        return Err(Error::cap(Cap::Openings, limits::OPENINGS_PER_CLIENT_MAX));
+    }
+    Ok(())
+}
+
+fn room_for_handle(manager: &Manager, uid: u32, share: Option<ShareId>) -> Result<(), Error> {
+    if manager.usage_of(uid).handles >= limits::HANDLES_PER_UID_MAX {
+        return Err(Error::cap(Cap::Handles, limits::HANDLES_PER_UID_MAX));
+    }
+    let of_share = share.and_then(|share| manager.shares.get(&share)).map_or(0, |s| s.handles);
+    if usize::try_from(of_share).unwrap_or(usize::MAX) >= limits::HANDLES_PER_SHARE_MAX {
+        return Err(Error::cap(Cap::HandlesOfShare, limits::HANDLES_PER_SHARE_MAX));
+    }
+    Ok(())
+}

@@ -1,0 +1,193 @@
+//! What a request is answered with.
+
+use alloc::vec::Vec;
+
+use crate::security::Granted;
+
+use super::effect::StreamEnd;
+use super::id::{ClientId, HandleId, ObjectId, OpeningId, PageId, PayloadId};
+use super::kind::Kind;
+use super::name::ObjectName;
+use super::request::GenerationLayout;
+
+/// One descriptor that goes with a reply, in the order of [`Reply::attachments`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attachment {
+    /// The read end of a handle's pipe.
+    Handle(HandleId),
+    /// A page, writable: for its one writer.
+    WritablePage(PageId),
+    /// A page, read-only.
+    ReadOnlyPage(PageId),
+    /// Sealed memory.
+    Payload(PayloadId),
+    /// A pidfd of a client's process.
+    Process(ClientId),
+}
+
+/// What a listing says of one object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListEntry {
+    /// Its id.
+    pub object: ObjectId,
+    /// Its kind.
+    pub kind: Kind,
+    /// Names of its shares that the caller may see.
+    pub names: Vec<ObjectName>,
+    /// Process that made it.
+    pub pid: i32,
+    /// User that made it.
+    pub uid: u32,
+    /// When, in nanoseconds since 1970.
+    pub made_ns: u64,
+    /// Handles that the broker made and that are not all closed.
+    pub handles: u32,
+    /// Openings.
+    pub openings: u32,
+    /// More, for a stream.
+    pub stream: Option<StreamFacts>,
+}
+
+/// What the model knows of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamFacts {
+    /// Process of the sender, while it is there.
+    pub sender_pid: Option<i32>,
+    /// How it ended, if it has.
+    pub end: Option<StreamEnd>,
+    /// Present generation, 0 before the first.
+    pub generation: u32,
+    /// Receivers.
+    pub receivers: u32,
+    /// Size of the present generation's memory.
+    pub payload_bytes: u64,
+}
+
+/// One receiver of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReceiverFacts {
+    /// Its process.
+    pub pid: i32,
+    /// Its page.
+    pub page: PageId,
+}
+
+/// The answer to one request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// Done; nothing to say.
+    Done,
+    /// `Create`: attached are the handle, the sender's page and the first receiver pages.
+    StreamCreated {
+        /// The object.
+        object: ObjectId,
+        /// The sender's opening.
+        opening: OpeningId,
+        /// The attached handle.
+        handle: HandleId,
+        /// The attached page, writable.
+        page: PageId,
+        /// The attached receiver pages, read-only.
+        stock: Vec<PageId>,
+    },
+    /// `Open`: attached is the sender's page and, while it lives, a pidfd of the sender.
+    StreamOpened {
+        /// The object.
+        object: ObjectId,
+        /// The new opening.
+        opening: OpeningId,
+        /// What it may do.
+        granted: Granted,
+        /// The attached page, read-only.
+        page: PageId,
+        /// The sender's client, until it is gone.
+        sender: Option<ClientId>,
+        /// Its process, or 0.
+        sender_pid: i32,
+    },
+    /// `OpenHandle`, `Share`: attached is the handle.
+    Handle {
+        /// The object.
+        object: ObjectId,
+        /// The attached handle.
+        handle: HandleId,
+        /// What it may do.
+        granted: Granted,
+    },
+    /// `WatchName`, `WatchAll`.
+    Watching {
+        /// Whether the name is there already (the watch stands in both cases).
+        bound: bool,
+    },
+    /// `List`.
+    Listing {
+        /// Objects in the order they were made.
+        entries: Vec<ListEntry>,
+        /// Whether there are more behind the last.
+        more: bool,
+    },
+    /// `Query`.
+    Facts(ListEntry),
+    /// `StreamJoin`: attached are the receiver's page and, if there is one, the generation.
+    StreamJoined {
+        /// The attached page, writable.
+        page: PageId,
+        /// The generation and its attached memory.
+        generation: Option<(GenerationLayout, PayloadId)>,
+    },
+    /// `StreamJoin`: the sender has to look first; [`super::Event::Room`] follows.
+    StreamFull,
+    /// `StreamGeneration`: attached is its memory. None before the first.
+    StreamGeneration(Option<(GenerationLayout, PayloadId)>),
+    /// `StreamStock`: attached are receiver pages, read-only.
+    StreamStock {
+        /// The pages.
+        stock: Vec<PageId>,
+    },
+    /// `StreamInspect`: attached are the receivers' pages, read-only.
+    StreamReceivers {
+        /// In the order of their pages.
+        receivers: Vec<ReceiverFacts>,
+        /// Whether there are more.
+        more: bool,
+    },
+}
+
+impl Reply {
+    /// The descriptors that go with this reply, in order.
+    #[must_use]
+    pub fn attachments(&self) -> Vec<Attachment> {
+        let mut list = Vec::new();
+        match self {
+            Self::Done
+            | Self::Watching { .. }
+            | Self::Listing { .. }
+            | Self::Facts(_)
+            | Self::StreamFull => {}
+            Self::StreamCreated { handle, page, stock, .. } => {
+                list.push(Attachment::Handle(*handle));
+                list.push(Attachment::WritablePage(*page));
+                list.extend(stock.iter().map(|page| Attachment::ReadOnlyPage(*page)));
+            }
+            Self::StreamOpened { page, sender, .. } => {
+                list.push(Attachment::ReadOnlyPage(*page));
+                list.extend(sender.map(Attachment::Process));
+            }
+            Self::Handle { handle, .. } => list.push(Attachment::Handle(*handle)),
+            Self::StreamJoined { page, generation } => {
+                list.push(Attachment::WritablePage(*page));
+                list.extend(generation.map(|(_, payload)| Attachment::Payload(payload)));
+            }
+            Self::StreamGeneration(generation) => {
+                list.extend(generation.map(|(_, payload)| Attachment::Payload(payload)));
+            }
+            Self::StreamStock { stock } => {
+                list.extend(stock.iter().map(|page| Attachment::ReadOnlyPage(*page)));
+            }
+            Self::StreamReceivers { receivers, .. } => {
+                list.extend(receivers.iter().map(|one| Attachment::ReadOnlyPage(one.page)));
+            }
+        }
+        list
+    }
+}

@@ -1,0 +1,152 @@
+//! What a client may ask.
+
+use crate::contract::access::AccessMask;
+
+use super::id::OpeningId;
+use super::kind::Kind;
+use super::name::RawName;
+
+/// One request. Numbers and names are unchecked; [`super::Manager::apply`] checks them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Make an object with one share over it: a handle that bears the name, and an opening.
+    Create {
+        /// Kind of object.
+        kind: Kind,
+        /// Its name, or none.
+        name: Option<RawName>,
+        /// Access of the handle and the opening.
+        access: AccessMask,
+    },
+    /// Open an object by name.
+    Open {
+        /// Kind it must be of.
+        kind: Kind,
+        /// Its name.
+        name: RawName,
+        /// Access wanted.
+        access: AccessMask,
+    },
+    /// Make a handle on the share that bears a name.
+    OpenHandle {
+        /// Kind it must be of.
+        kind: Kind,
+        /// The name.
+        name: RawName,
+        /// Access wanted.
+        access: AccessMask,
+    },
+    /// Make another share, with a name or without, over an opened object.
+    Share {
+        /// The opening.
+        opening: OpeningId,
+        /// The new share's name, or none.
+        name: Option<RawName>,
+        /// Access of the new handle.
+        access: AccessMask,
+    },
+    /// Drop an opening.
+    Drop {
+        /// The opening.
+        opening: OpeningId,
+    },
+    /// The client has mapped every page it was sent for this opening.
+    Mapped {
+        /// The opening.
+        opening: OpeningId,
+    },
+    /// Tell once when this name is there.
+    WatchName {
+        /// The name.
+        name: RawName,
+        /// A number of the client's own, given back in the event.
+        watch: u32,
+    },
+    /// Tell once when anything in a listing changes.
+    WatchAll {
+        /// A number of the client's own, given back in the event.
+        watch: u32,
+    },
+    /// Forget a watch.
+    Unwatch {
+        /// Its number.
+        watch: u32,
+    },
+    /// List the objects behind this one, in the order they were made.
+    List {
+        /// Counter of the last object already listed; 0 at the start.
+        after: u64,
+    },
+    /// What an opened object is, and who receives it.
+    Query {
+        /// The opening.
+        opening: OpeningId,
+    },
+    /// Receive a stream: the opening gets a receiver page.
+    StreamJoin {
+        /// The opening.
+        opening: OpeningId,
+    },
+    /// The stream's present generation.
+    StreamGeneration {
+        /// The opening.
+        opening: OpeningId,
+    },
+    /// The sender's next generation of slots; its memory comes with the request.
+    StreamPublish {
+        /// The sender's opening.
+        opening: OpeningId,
+        /// What the memory holds.
+        layout: GenerationLayout,
+    },
+    /// More receiver pages for the sender to map.
+    StreamStock {
+        /// The sender's opening.
+        opening: OpeningId,
+    },
+    /// The receiver pages of a stream, to look at (`handfast show`).
+    StreamInspect {
+        /// An opening with STREAM_QUERY.
+        opening: OpeningId,
+        /// Openings already seen: receivers behind this many.
+        skip: u32,
+    },
+}
+
+/// How the memory of one generation is laid out: a table, then equal slots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GenerationLayout {
+    /// 1, 2, 3, …
+    pub number: u32,
+    /// Slots.
+    pub slots: u32,
+    /// Offset of the first slot.
+    pub table_bytes: u64,
+    /// Distance from slot to slot.
+    pub slot_bytes: u64,
+}
+
+impl GenerationLayout {
+    /// Bytes of memory that the layout needs, or none if the numbers overflow.
+    #[must_use]
+    pub fn needs_bytes(&self) -> Option<u64> {
+        u64::from(self.slots).checked_mul(self.slot_bytes)?.checked_add(self.table_bytes)
+    }
+}
+
+/// Memory that came with a request, as the broker found it: sealed, and of this size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReceivedPayload {
+    /// Its size, sealed.
+    pub size_bytes: u64,
+}
+
+/// What the broker has to hold ready before a request is applied, so that performing the effects
+/// cannot fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Resources {
+    /// Fresh pages.
+    pub pages: usize,
+    /// Fresh handle pipes.
+    pub handles: usize,
+}

@@ -1,0 +1,130 @@
+//! The records the model is made of.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+
+use crate::security::{Granted, Token};
+
+use super::id::{ObjectId, OpeningId, ShareId};
+use super::kind::Kind;
+use super::kind::stream::Stream;
+use super::name::ObjectName;
+
+/// Who made a thing, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Maker {
+    /// Its token.
+    pub token: Token,
+    /// Its process.
+    pub pid: i32,
+    /// Nanoseconds since 1970.
+    pub made_ns: u64,
+}
+
+/// What only one kind of object has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Body {
+    /// A stream's.
+    Stream(Stream),
+}
+
+impl Body {
+    /// The kind it is the body of.
+    pub(crate) const fn kind(&self) -> Kind {
+        match self {
+            Self::Stream(_) => Kind::Stream,
+        }
+    }
+}
+
+/// An object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Object {
+    pub maker: Maker,
+    /// Its shares that still have handles.
+    pub shares: BTreeSet<ShareId>,
+    /// Openings of all clients.
+    pub openings: u32,
+    pub body: Body,
+}
+
+/// What one create call made over an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Share {
+    pub object: u64,
+    pub maker: Maker,
+    pub name: Option<ObjectName>,
+    /// Handles that are not all closed.
+    pub handles: u32,
+}
+
+/// A handle: {object, granted access}, the object through its share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Handle {
+    pub share: ShareId,
+    pub granted: Granted,
+    /// User it was made for.
+    pub uid: u32,
+}
+
+/// An opening: {object, granted access}, of the client that holds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Opening {
+    pub object: u64,
+    pub granted: Granted,
+}
+
+/// What a client waits to be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Watch {
+    Name(ObjectName),
+    All,
+}
+
+/// A client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Client {
+    pub token: Token,
+    pub pid: i32,
+    pub next_opening: u32,
+    pub openings: BTreeMap<OpeningId, Opening>,
+    pub watches: BTreeMap<u32, Watch>,
+}
+
+/// What one user holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(crate) struct Usage {
+    pub clients: usize,
+    pub handles: usize,
+    pub objects: usize,
+    pub payload_bytes: u64,
+}
+
+impl Usage {
+    pub(crate) const fn is_nothing(&self) -> bool {
+        self.clients == 0 && self.handles == 0 && self.objects == 0 && self.payload_bytes == 0
+    }
+}
+
+/// The last numbers given out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(crate) struct Counters {
+    pub object: u64,
+    pub share: u64,
+    pub handle: u64,
+    pub client: u64,
+    pub page: u64,
+    pub payload: u64,
+}
+
+impl Counters {
+    /// Counts one of them up. 2^64 is never reached: at one a nanosecond it takes 584 years.
+    pub(crate) const fn next(counter: &mut u64) -> u64 {
+        *counter = counter.wrapping_add(1);
+        *counter
+    }
+}
+
+/// The id that the outside knows an object by.
+pub(crate) const fn object_id(instance: u64, counter: u64) -> ObjectId {
+    ObjectId { instance, counter }
+}

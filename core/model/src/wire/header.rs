@@ -1,0 +1,154 @@
+//! The 20 bytes that every message begins with.
+
+use alloc::vec::Vec;
+
+use crate::contract::bytes::{ByteReader, ByteWriter};
+
+use super::WireError;
+
+/// "HFST", little-endian.
+const MAGIC: u32 = u32::from_le_bytes(*b"HFST");
+/// Bytes of a header.
+const HEADER_BYTES: usize = 20;
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident = $number:literal,)*) => {
+        /// What a message is. Requests are below 0x100, replies have the number of their
+        /// request with 0x100 added.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Kind {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Kind {
+            /// Every kind.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// Its number.
+            #[must_use]
+            pub const fn number(self) -> u16 {
+                match self {
+                    $(Self::$name => $number,)*
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// The first message of a client.
+    Hello = 0x01,
+    /// `Request::Create`.
+    Create = 0x02,
+    /// `Request::Open`.
+    Open = 0x03,
+    /// `Request::OpenHandle`.
+    OpenHandle = 0x04,
+    /// `Request::Share`.
+    Share = 0x05,
+    /// `Request::Drop`.
+    Drop = 0x06,
+    /// `Request::Mapped`.
+    Mapped = 0x07,
+    /// `Request::WatchName`.
+    WatchName = 0x08,
+    /// `Request::WatchAll`.
+    WatchAll = 0x09,
+    /// `Request::Unwatch`.
+    Unwatch = 0x0A,
+    /// `Request::List`.
+    List = 0x0B,
+    /// `Request::Query`.
+    Query = 0x0C,
+    /// `Request::StreamJoin`.
+    StreamJoin = 0x20,
+    /// `Request::StreamGeneration`.
+    StreamGeneration = 0x21,
+    /// `Request::StreamPublish`.
+    StreamPublish = 0x22,
+    /// `Request::StreamStock`.
+    StreamStock = 0x23,
+    /// `Request::StreamInspect`.
+    StreamInspect = 0x24,
+    /// The answer to a hello that is welcome.
+    Welcome = 0x101,
+    /// The answer to one that is not.
+    Refused = 0x102,
+    /// A refused request.
+    Failed = 0x103,
+    /// Something the client asked to be told.
+    Event = 0x104,
+    /// `Reply::Done`.
+    Done = 0x105,
+    /// `Reply::StreamCreated`.
+    StreamCreated = 0x106,
+    /// `Reply::StreamOpened`.
+    StreamOpened = 0x107,
+    /// `Reply::Handle`.
+    Handle = 0x108,
+    /// `Reply::Watching`.
+    Watching = 0x109,
+    /// `Reply::Listing`.
+    Listing = 0x10A,
+    /// `Reply::Facts`.
+    Facts = 0x10B,
+    /// `Reply::StreamJoined`.
+    StreamJoined = 0x120,
+    /// `Reply::StreamFull`.
+    StreamFull = 0x121,
+    /// `Reply::StreamGeneration`.
+    PresentGeneration = 0x122,
+    /// `Reply::StreamStock`.
+    Stock = 0x123,
+    /// `Reply::StreamReceivers`.
+    StreamReceivers = 0x124,
+}
+
+/// The start of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// What it is.
+    pub kind: Kind,
+    /// Descriptors that go with it.
+    pub descriptors: u16,
+    /// The client's number of the request; 0 outside requests and answers.
+    pub number: u32,
+}
+
+/// A body behind its header.
+pub(super) fn frame(kind: Kind, number: u32, descriptors: u16, body: ByteWriter) -> Vec<u8> {
+    let body = body.finish();
+    let mut message = ByteWriter::new();
+    message.u32(MAGIC);
+    message.u16(kind.number());
+    message.u16(descriptors);
+    message.u32(number);
+    message.count(body.len());
+    message.u32(0);
+    let mut bytes = message.finish();
+    bytes.extend_from_slice(&body);
+    bytes
+}
+
+/// The header and what follows it.
+pub(super) fn unframe(bytes: &[u8], came: usize) -> Result<(Header, ByteReader<'_>), WireError> {
+    let mut r = ByteReader::new(bytes);
+    if r.u32()? != MAGIC {
+        return Err(WireError::Magic);
+    }
+    let kind = r.u16()?;
+    let declared = r.u16()?;
+    let number = r.u32()?;
+    let length = r.u32()?;
+    let reserved = r.u32()?;
+    let body = bytes.get(HEADER_BYTES..).unwrap_or_default();
+    if usize::try_from(length) != Ok(body.len()) || reserved != 0 {
+        return Err(WireError::Malformed);
+    }
+    if usize::from(declared) != came {
+        return Err(WireError::Descriptors { declared, came });
+    }
+    let known = Kind::ALL.iter().find(|known| known.number() == kind);
+    let kind = *known.ok_or(WireError::UnknownKind { kind })?;
+    Ok((Header { kind, descriptors: declared, number }, r))
+}

@@ -1,0 +1,151 @@
+//! Requests as bytes.
+
+use crate::contract::access::AccessMask;
+use crate::contract::bytes::{ByteReader, ByteWriter};
+use crate::object::{self, GenerationLayout, OpeningId, RawName, Request};
+
+use super::WireError;
+use super::header::Kind;
+
+fn put_name(w: &mut ByteWriter, name: Option<&RawName>) {
+    w.u8(name.is_some().into());
+    w.units(name.map_or(&[][..], |name| name.0.as_slice()));
+}
+
+fn name(r: &mut ByteReader<'_>) -> Result<Option<RawName>, WireError> {
+    let given = r.u8()?;
+    let units = r.units()?;
+    match given {
+        0 if units.is_empty() => Ok(None),
+        1 => Ok(Some(RawName(units))),
+        _ => Err(WireError::Malformed),
+    }
+}
+
+fn given_name(r: &mut ByteReader<'_>) -> Result<RawName, WireError> {
+    name(r)?.ok_or(WireError::Malformed)
+}
+
+fn object_kind(r: &mut ByteReader<'_>) -> Result<object::Kind, WireError> {
+    object::Kind::from_number(r.u16()?).ok_or(WireError::Malformed)
+}
+
+fn access(r: &mut ByteReader<'_>) -> Result<AccessMask, WireError> {
+    Ok(AccessMask::from_bits_retain(r.u32()?))
+}
+
+pub(super) fn put_layout(w: &mut ByteWriter, layout: &GenerationLayout) {
+    w.u32(layout.number);
+    w.u32(layout.slots);
+    w.u64(layout.table_bytes);
+    w.u64(layout.slot_bytes);
+}
+
+pub(super) fn layout(r: &mut ByteReader<'_>) -> Result<GenerationLayout, WireError> {
+    Ok(GenerationLayout {
+        number: r.u32()?,
+        slots: r.u32()?,
+        table_bytes: r.u64()?,
+        slot_bytes: r.u64()?,
+    })
+}
+
+pub(super) fn encode(w: &mut ByteWriter, request: &Request) -> Kind {
+    match request {
+        Request::Create { kind, name, access } => {
+            w.u16(kind.rules().number);
+            w.u32(access.bits());
+            put_name(w, name.as_ref());
+            Kind::Create
+        }
+        Request::Open { kind, name, access } => {
+            w.u16(kind.rules().number);
+            w.u32(access.bits());
+            put_name(w, Some(name));
+            Kind::Open
+        }
+        Request::OpenHandle { kind, name, access } => {
+            w.u16(kind.rules().number);
+            w.u32(access.bits());
+            put_name(w, Some(name));
+            Kind::OpenHandle
+        }
+        Request::Share { opening, name, access } => {
+            w.u32(opening.0);
+            w.u32(access.bits());
+            put_name(w, name.as_ref());
+            Kind::Share
+        }
+        Request::WatchName { name, watch } => {
+            w.u32(*watch);
+            put_name(w, Some(name));
+            Kind::WatchName
+        }
+        Request::WatchAll { watch } => put_number(w, *watch, Kind::WatchAll),
+        Request::Unwatch { watch } => put_number(w, *watch, Kind::Unwatch),
+        Request::Drop { opening } => put_number(w, opening.0, Kind::Drop),
+        Request::Mapped { opening } => put_number(w, opening.0, Kind::Mapped),
+        Request::Query { opening } => put_number(w, opening.0, Kind::Query),
+        Request::StreamJoin { opening } => put_number(w, opening.0, Kind::StreamJoin),
+        Request::StreamStock { opening } => put_number(w, opening.0, Kind::StreamStock),
+        Request::StreamGeneration { opening } => put_number(w, opening.0, Kind::StreamGeneration),
+        Request::List { after } => {
+            w.u64(*after);
+            Kind::List
+        }
+        Request::StreamPublish { opening, layout } => {
+            w.u32(opening.0);
+            put_layout(w, layout);
+            Kind::StreamPublish
+        }
+        Request::StreamInspect { opening, skip } => {
+            w.u32(opening.0);
+            w.u32(*skip);
+            Kind::StreamInspect
+        }
+    }
+}
+
+fn put_number(w: &mut ByteWriter, number: u32, kind: Kind) -> Kind {
+    w.u32(number);
+    kind
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "every kind that is not listed is refused here")]
+pub(super) fn decode(kind: Kind, r: &mut ByteReader<'_>) -> Result<Request, WireError> {
+    let opening = |r: &mut ByteReader<'_>| r.u32().map(OpeningId);
+    Ok(match kind {
+        Kind::Create => {
+            let (kind, access) = (object_kind(r)?, access(r)?);
+            Request::Create { kind, name: name(r)?, access }
+        }
+        Kind::Open => {
+            let (kind, access) = (object_kind(r)?, access(r)?);
+            Request::Open { kind, name: given_name(r)?, access }
+        }
+        Kind::OpenHandle => {
+            let (kind, access) = (object_kind(r)?, access(r)?);
+            Request::OpenHandle { kind, name: given_name(r)?, access }
+        }
+        Kind::Share => {
+            let (opening, access) = (opening(r)?, access(r)?);
+            Request::Share { opening, name: name(r)?, access }
+        }
+        Kind::WatchName => {
+            let watch = r.u32()?;
+            Request::WatchName { name: given_name(r)?, watch }
+        }
+        Kind::WatchAll => Request::WatchAll { watch: r.u32()? },
+        Kind::Unwatch => Request::Unwatch { watch: r.u32()? },
+        Kind::Drop => Request::Drop { opening: opening(r)? },
+        Kind::Mapped => Request::Mapped { opening: opening(r)? },
+        Kind::Query => Request::Query { opening: opening(r)? },
+        Kind::List => Request::List { after: r.u64()? },
+        Kind::StreamJoin => Request::StreamJoin { opening: opening(r)? },
+        Kind::StreamGeneration => Request::StreamGeneration { opening: opening(r)? },
+        Kind::StreamStock => Request::StreamStock { opening: opening(r)? },
+        Kind::StreamPublish => Request::StreamPublish { opening: opening(r)?, layout: layout(r)? },
+        Kind::StreamInspect => Request::StreamInspect { opening: opening(r)?, skip: r.u32()? },
+        other => return Err(WireError::UnknownKind { kind: other.number() }),
+    })
+}

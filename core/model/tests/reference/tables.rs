@@ -1,0 +1,130 @@
+//! What the names and access masks of the random sequences mean, written down by hand.
+
+use handfast_model::contract::access::AccessMask;
+use handfast_model::object::{Directory, Error, ObjectName, RawName};
+
+/// Every user of the sequences; the first is the system.
+pub(crate) const UIDS: [u32; 3] = [0, 1000, 1001];
+
+/// Every right of a stream.
+pub(crate) const ALL: u32 = 0x001F_0007;
+pub(crate) const RECEIVE: u32 = 1;
+pub(crate) const SEND: u32 = 2;
+pub(crate) const QUERY: u32 = 4;
+
+/// A name as it lies in its directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Name {
+    /// The user whose `Local\` it is in; none for `Global\`.
+    pub uid: Option<u32>,
+    pub leaf: &'static str,
+}
+
+impl Name {
+    pub(crate) fn to_object_name(self) -> ObjectName {
+        let directory = self.uid.map_or(Directory::Global, |uid| Directory::Local { uid });
+        let leaf: Vec<u16> = self.leaf.encode_utf16().collect();
+        ObjectName::from_parts(directory, &leaf).expect("the table's leaves are valid")
+    }
+
+    pub(crate) fn visible_to(self, uid: u32) -> bool {
+        self.uid.is_none_or(|owner| owner == uid)
+    }
+}
+
+enum Place {
+    Local(&'static str),
+    Global(&'static str),
+    Refused(Error),
+}
+
+/// The names that the sequences use: the first ones are valid and collide.
+pub(crate) const NAMES: [&str; 13] = [
+    "cam",
+    "Local\\cam",
+    "Global\\cam",
+    "Global\\stage",
+    "Cam",
+    "",
+    "Global\\",
+    "Local\\",
+    "Session\\1\\cam",
+    "a\\b",
+    "Local\\a\\b",
+    "global\\cam",
+    TOO_LONG,
+];
+/// How many of [`NAMES`] are valid.
+pub(crate) const NAMES_VALID: usize = 5;
+
+/// 261 units.
+const TOO_LONG: &str = concat!(
+    "Global\\",
+    "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMN",
+    "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMN",
+    "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMN",
+    "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMN",
+    "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMN",
+    "wxyz"
+);
+
+fn place(raw: &RawName) -> Place {
+    let text = String::from_utf16(&raw.0).expect("the sequences' names are text");
+    match text.as_str() {
+        "cam" | "Local\\cam" => Place::Local("cam"),
+        "Cam" => Place::Local("Cam"),
+        "Global\\cam" => Place::Global("cam"),
+        "Global\\stage" => Place::Global("stage"),
+        "" | "Global\\" | "Local\\" => Place::Refused(Error::NameEmpty),
+        "Session\\1\\cam" => Place::Refused(Error::NameReserved),
+        "a\\b" => Place::Refused(Error::NameBackslash { position: 1 }),
+        "Local\\a\\b" => Place::Refused(Error::NameBackslash { position: 7 }),
+        "global\\cam" => Place::Refused(Error::NameBackslash { position: 6 }),
+        TOO_LONG => Place::Refused(Error::NameTooLong { units: 261, limit: 260 }),
+        other => panic!("the name {other:?} is not in the table"),
+    }
+}
+
+/// The name that `raw` is for a user.
+pub(crate) fn resolve(raw: &RawName, uid: u32) -> Result<Name, Error> {
+    match place(raw) {
+        Place::Local(leaf) => Ok(Name { uid: Some(uid), leaf }),
+        Place::Global(leaf) => Ok(Name { uid: None, leaf }),
+        Place::Refused(error) => Err(error),
+    }
+}
+
+/// Masks that the sequences ask for; the first ones allow the most.
+pub(crate) const MASKS: [u32; 13] = [
+    0x1000_0000,
+    0x0200_0000,
+    0x8000_0000,
+    0x4000_0000,
+    0x2000_0000,
+    0x0000_0001,
+    0x0000_0002,
+    0x0000_0004,
+    0x0200_0001,
+    0x0000_0000,
+    0x0000_8000,
+    0x0200_8000,
+    0x0100_0001,
+];
+
+/// What whoever may do everything gets for a mask; none when the mask is refused.
+pub(crate) fn rights(mask: AccessMask) -> Option<u32> {
+    Some(match mask.bits() {
+        // GENERIC_ALL, MAXIMUM_ALLOWED, and the latter with something.
+        0x1000_0000 | 0x0200_0000 | 0x0200_0001 => ALL,
+        // GENERIC_READ: receive, query, READ_CONTROL.
+        0x8000_0000 => 0x0002_0005,
+        // GENERIC_WRITE: send, READ_CONTROL.
+        0x4000_0000 => 0x0002_0002,
+        // GENERIC_EXECUTE: query, SYNCHRONIZE, READ_CONTROL.
+        0x2000_0000 => 0x0012_0004,
+        specific @ (RECEIVE | SEND | QUERY) => specific,
+        // Nothing at all, or a bit that streams do not define.
+        0 | 0x8000 | 0x0200_8000 | 0x0100_0001 => return None,
+        other => panic!("the mask 0x{other:08X} is not in the table"),
+    })
+}

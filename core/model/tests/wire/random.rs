@@ -1,0 +1,244 @@
+//! Random messages: every value that a message can hold.
+
+use handfast_model::contract::access::AccessMask;
+use handfast_model::object::reply::ReceiverFacts;
+use handfast_model::object::{
+    Cap, ClientId, Directory, Error, Event, GenerationLayout, HandleId, Kind, ListEntry, ObjectId,
+    ObjectName, OpeningId, PageId, PayloadId, RawName, Reply, Request, StreamEnd, StreamFacts,
+};
+use handfast_model::security::Granted;
+use handfast_model::wire::{BrokerMessage, ClientMessage, Hello, Refused, Welcome};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use crate::samples::Message;
+
+fn raw_name() -> impl Strategy<Value = RawName> {
+    vec(any::<u16>(), 0..300).prop_map(RawName)
+}
+
+fn access() -> impl Strategy<Value = AccessMask> {
+    any::<u32>().prop_map(AccessMask::from_bits_retain)
+}
+
+fn granted() -> impl Strategy<Value = Granted> {
+    any::<u32>().prop_map(Granted::from_stored)
+}
+
+fn opening() -> impl Strategy<Value = OpeningId> {
+    any::<u32>().prop_map(OpeningId)
+}
+
+fn page() -> impl Strategy<Value = PageId> {
+    any::<u64>().prop_map(PageId)
+}
+
+fn pages() -> impl Strategy<Value = Vec<PageId>> {
+    vec(page(), 0..20)
+}
+
+fn layout() -> impl Strategy<Value = GenerationLayout> {
+    any::<(u32, u32, u64, u64)>().prop_map(|(number, slots, table_bytes, slot_bytes)| {
+        GenerationLayout { number, slots, table_bytes, slot_bytes }
+    })
+}
+
+fn request() -> impl Strategy<Value = Request> {
+    let kind = Kind::Stream;
+    let named = || (raw_name(), access());
+    let maybe = || option::of(raw_name());
+    let number = any::<u32>;
+    prop_oneof![
+        (maybe(), access()).prop_map(move |(name, access)| Request::Create { kind, name, access }),
+        named().prop_map(move |(name, access)| Request::Open { kind, name, access }),
+        named().prop_map(move |(name, access)| Request::OpenHandle { kind, name, access }),
+        (opening(), maybe(), access()).prop_map(|(opening, name, access)| Request::Share {
+            opening,
+            name,
+            access
+        }),
+        opening().prop_map(|opening| Request::Drop { opening }),
+        opening().prop_map(|opening| Request::Mapped { opening }),
+        (raw_name(), number()).prop_map(|(name, watch)| Request::WatchName { name, watch }),
+        number().prop_map(|watch| Request::WatchAll { watch }),
+        number().prop_map(|watch| Request::Unwatch { watch }),
+        any::<u64>().prop_map(|after| Request::List { after }),
+        opening().prop_map(|opening| Request::Query { opening }),
+        opening().prop_map(|opening| Request::StreamJoin { opening }),
+        opening().prop_map(|opening| Request::StreamGeneration { opening }),
+        (opening(), layout())
+            .prop_map(|(opening, layout)| Request::StreamPublish { opening, layout }),
+        opening().prop_map(|opening| Request::StreamStock { opening }),
+        (opening(), number()).prop_map(|(opening, skip)| Request::StreamInspect { opening, skip }),
+    ]
+}
+
+fn object() -> impl Strategy<Value = ObjectId> {
+    any::<(u64, u64)>().prop_map(|(instance, counter)| ObjectId { instance, counter })
+}
+
+fn name() -> impl Strategy<Value = ObjectName> {
+    let unit = any::<u16>().prop_map(|unit| if unit == u16::from(b'\\') { 0 } else { unit });
+    (option::of(any::<u32>()), vec(unit, 1..=253)).prop_map(|(uid, leaf)| {
+        let directory = uid.map_or(Directory::Global, |uid| Directory::Local { uid });
+        ObjectName::from_parts(directory, &leaf).unwrap()
+    })
+}
+
+fn end() -> impl Strategy<Value = Option<StreamEnd>> {
+    option::of(select(vec![StreamEnd::Ended, StreamEnd::Lost]))
+}
+
+/// A process number; 0 is nobody's.
+fn pid() -> impl Strategy<Value = i32> {
+    any::<i32>().prop_map(|pid| if pid == 0 { 1 } else { pid })
+}
+
+fn stream_facts() -> impl Strategy<Value = StreamFacts> {
+    (option::of(pid()), end(), any::<(u32, u32, u64)>()).prop_map(|(sender_pid, end, counts)| {
+        let (generation, receivers, payload_bytes) = counts;
+        StreamFacts { sender_pid, end, generation, receivers, payload_bytes }
+    })
+}
+
+fn entry() -> impl Strategy<Value = ListEntry> {
+    let who = any::<(i32, u32, u64, u32, u32)>();
+    (object(), vec(name(), 0..4), who, option::of(stream_facts())).prop_map(
+        |(object, names, (pid, uid, made_ns, handles, openings), stream)| ListEntry {
+            object,
+            kind: Kind::Stream,
+            names,
+            pid,
+            uid,
+            made_ns,
+            handles,
+            openings,
+            stream,
+        },
+    )
+}
+
+fn generation() -> impl Strategy<Value = Option<(GenerationLayout, PayloadId)>> {
+    option::of((layout(), any::<u64>().prop_map(PayloadId)))
+}
+
+fn reply() -> impl Strategy<Value = Reply> {
+    let handle = || any::<u64>().prop_map(HandleId);
+    let sender = option::of((1..=u64::MAX).prop_map(ClientId));
+    let receiver = (any::<i32>(), page()).prop_map(|(pid, page)| ReceiverFacts { pid, page });
+    let stream = prop_oneof![
+        (object(), opening(), handle(), page(), pages()).prop_map(
+            |(object, opening, handle, page, stock)| Reply::StreamCreated {
+                object,
+                opening,
+                handle,
+                page,
+                stock
+            }
+        ),
+        (object(), opening(), granted(), page(), sender, any::<i32>()).prop_map(
+            |(object, opening, granted, page, sender, sender_pid)| Reply::StreamOpened {
+                object,
+                opening,
+                granted,
+                page,
+                sender,
+                sender_pid
+            }
+        ),
+        (page(), generation())
+            .prop_map(|(page, generation)| Reply::StreamJoined { page, generation }),
+        Just(Reply::StreamFull),
+        generation().prop_map(Reply::StreamGeneration),
+        pages().prop_map(|stock| Reply::StreamStock { stock }),
+        (vec(receiver, 0..64), any::<bool>())
+            .prop_map(|(receivers, more)| Reply::StreamReceivers { receivers, more }),
+    ];
+    prop_oneof![
+        1 => Just(Reply::Done),
+        1 => (object(), handle(), granted())
+            .prop_map(|(object, handle, granted)| Reply::Handle { object, handle, granted }),
+        1 => any::<bool>().prop_map(|bound| Reply::Watching { bound }),
+        2 => (vec(entry(), 0..5), any::<bool>())
+            .prop_map(|(entries, more)| Reply::Listing { entries, more }),
+        1 => entry().prop_map(Reply::Facts),
+        8 => stream,
+    ]
+}
+
+fn cap() -> impl Strategy<Value = Cap> {
+    select(Cap::ALL.to_vec())
+}
+
+/// Every refusal, with every fact that it can hold.
+pub(crate) fn error() -> impl Strategy<Value = Error> {
+    let kind = Kind::Stream;
+    let length = any::<usize>;
+    prop_oneof![
+        select(vec![
+            Error::NameEmpty,
+            Error::NameReserved,
+            Error::NameNotFound,
+            Error::StreamOver,
+            Error::PayloadMissing,
+            Error::KindMismatch { wanted: kind, found: kind },
+        ]),
+        (length(), length()).prop_map(|(units, limit)| Error::NameTooLong { units, limit }),
+        length().prop_map(|position| Error::NameBackslash { position }),
+        any::<(i32, u32, u64)>().prop_map(move |(pid, uid, made_ns)| Error::NameTaken {
+            pid,
+            uid,
+            made_ns,
+            kind
+        }),
+        (access(), access()).prop_map(|(wanted, granted)| Error::AccessDenied { wanted, granted }),
+        access().prop_map(|wanted| Error::AccessInvalid { wanted }),
+        opening().prop_map(|opening| Error::OpeningUnknown { opening }),
+        opening().prop_map(|opening| Error::NotTheSender { opening }),
+        opening().prop_map(|opening| Error::JoinedAlready { opening }),
+        any::<(u32, u32)>()
+            .prop_map(|(expected, given)| Error::GenerationOutOfOrder { expected, given }),
+        any::<(u64, u64)>()
+            .prop_map(|(needs_bytes, has_bytes)| Error::PayloadTooSmall { needs_bytes, has_bytes }),
+        (cap(), any::<u64>()).prop_map(|(cap, limit)| Error::CapReached { cap, limit }),
+    ]
+}
+
+fn greeting() -> impl Strategy<Value = BrokerMessage> {
+    let welcome =
+        any::<(u16, u64, i32, u32, u64)>().prop_map(|(version, instance, pid, uid, started_ns)| {
+            Welcome { version, instance, pid, uid, started_ns }
+        });
+    let refused = prop_oneof![
+        any::<(u16, u16)>().prop_map(|(oldest, newest)| Refused::Version { oldest, newest }),
+        (cap(), any::<u64>()).prop_map(|(cap, limit)| Refused::Cap { cap, limit }),
+        any::<(u32, u32)>().prop_map(|(uid, broker_uid)| Refused::User { uid, broker_uid }),
+    ];
+    prop_oneof![welcome.prop_map(BrokerMessage::Welcome), refused.prop_map(BrokerMessage::Refused)]
+}
+
+/// Any message of either end.
+pub(crate) fn message() -> impl Strategy<Value = Message> {
+    let hello = any::<(u16, u16)>()
+        .prop_map(|(oldest, newest)| ClientMessage::Hello(Hello { oldest, newest }));
+    let event = prop_oneof![
+        any::<u32>().prop_map(|watch| Event::NameBound { watch }),
+        any::<u32>().prop_map(|watch| Event::Changed { watch }),
+        opening().prop_map(|opening| Event::Room { opening }),
+    ];
+    let number = any::<u32>;
+    prop_oneof![
+        1 => hello.prop_map(Message::Client),
+        12 => (number(), request()).prop_map(|(number, request)| {
+            Message::Client(ClientMessage::Request { number, request })
+        }),
+        2 => greeting().prop_map(Message::Broker),
+        10 => (number(), reply())
+            .prop_map(|(number, reply)| Message::Broker(BrokerMessage::Reply { number, reply })),
+        6 => (number(), error())
+            .prop_map(|(number, error)| Message::Broker(BrokerMessage::Failed { number, error })),
+        2 => event.prop_map(|event| Message::Broker(BrokerMessage::Event(event))),
+    ]
+}

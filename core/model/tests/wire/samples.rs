@@ -1,0 +1,323 @@
+//! At least one message of every kind, and one for every refusal: what the golden files hold.
+
+use handfast_model::contract::access::AccessMask;
+use handfast_model::object::reply::ReceiverFacts;
+use handfast_model::object::{
+    self, Cap, ClientId, Directory, Error, Event, GenerationLayout, HandleId, ListEntry, ObjectId,
+    ObjectName, OpeningId, PageId, PayloadId, RawName, Reply, Request, StreamEnd, StreamFacts,
+};
+use handfast_model::security::Granted;
+use handfast_model::wire::{BrokerMessage, ClientMessage, Hello, Refused, Welcome, WireError};
+
+/// A message of either end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Message {
+    Client(ClientMessage),
+    Broker(BrokerMessage),
+}
+
+impl Message {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        match self {
+            Self::Client(message) => message.encode(),
+            Self::Broker(message) => message.encode(),
+        }
+    }
+
+    pub(crate) fn descriptors(&self) -> u16 {
+        match self {
+            Self::Client(message) => message.descriptors(),
+            Self::Broker(message) => message.descriptors(),
+        }
+    }
+
+    /// What the end that gets this message makes of these bytes.
+    pub(crate) fn decode_as(&self, bytes: &[u8], came: usize) -> Result<Self, WireError> {
+        match self {
+            Self::Client(_) => ClientMessage::decode(bytes, came).map(Self::Client),
+            Self::Broker(_) => BrokerMessage::decode(bytes, came).map(Self::Broker),
+        }
+    }
+}
+
+/// A message with the name of its golden file and what it is.
+pub(crate) struct Sample {
+    pub file: String,
+    pub says: String,
+    pub message: Message,
+}
+
+const KIND: object::Kind = object::Kind::Stream;
+const OPENING: OpeningId = OpeningId(3);
+const OBJECT: ObjectId = ObjectId { instance: 0x1122_3344_5566_7788, counter: 9 };
+const LAYOUT: GenerationLayout =
+    GenerationLayout { number: 2, slots: 3, table_bytes: 4096, slot_bytes: 0x0080_0000 };
+
+fn requests() -> Vec<(&'static str, &'static str, Request)> {
+    let name = RawName::from;
+    let access = AccessMask::GENERIC_READ;
+    let all = AccessMask::GENERIC_ALL;
+    let opening = OPENING;
+    vec![
+        (
+            "create",
+            "a stream named Global\\cam, all access",
+            Request::Create { kind: KIND, name: Some(name("Global\\cam")), access: all },
+        ),
+        (
+            "create-unnamed",
+            "a stream without a name, all access",
+            Request::Create { kind: KIND, name: None, access: all },
+        ),
+        (
+            "create-odd-name",
+            "a stream whose name has a NUL and half a surrogate pair",
+            Request::Create { kind: KIND, name: Some(RawName(vec![97, 0, 0xD800])), access: all },
+        ),
+        ("open", "cam, to read", Request::Open { kind: KIND, name: name("cam"), access }),
+        (
+            "open-handle",
+            "a handle on cam, to read",
+            Request::OpenHandle { kind: KIND, name: name("cam"), access },
+        ),
+        (
+            "share",
+            "opening 3 as stage, to read",
+            Request::Share { opening, name: Some(name("stage")), access },
+        ),
+        (
+            "share-unnamed",
+            "opening 3 without a name, to read",
+            Request::Share { opening, name: None, access },
+        ),
+        ("drop", "opening 3", Request::Drop { opening }),
+        ("mapped", "opening 3", Request::Mapped { opening }),
+        ("watch-name", "cam, watch 5", Request::WatchName { name: name("cam"), watch: 5 }),
+        ("watch-all", "watch 5", Request::WatchAll { watch: 5 }),
+        ("unwatch", "watch 5", Request::Unwatch { watch: 5 }),
+        ("list", "behind object 9", Request::List { after: 9 }),
+        ("query", "opening 3", Request::Query { opening }),
+        ("stream-join", "opening 3", Request::StreamJoin { opening }),
+        ("stream-generation", "opening 3", Request::StreamGeneration { opening }),
+        (
+            "stream-publish",
+            "opening 3, generation 2 of 3 slots of 8 MiB behind 4 KiB",
+            Request::StreamPublish { opening, layout: LAYOUT },
+        ),
+        ("stream-stock", "opening 3", Request::StreamStock { opening }),
+        (
+            "stream-inspect",
+            "opening 3, behind 64 receivers",
+            Request::StreamInspect { opening, skip: 64 },
+        ),
+    ]
+}
+
+fn entry() -> ListEntry {
+    let leaf = |text: &str| text.encode_utf16().collect::<Vec<u16>>();
+    let local = Directory::Local { uid: 1000 };
+    ListEntry {
+        object: OBJECT,
+        kind: KIND,
+        names: vec![
+            ObjectName::from_parts(local, &leaf("cam")).unwrap(),
+            ObjectName::from_parts(Directory::Global, &leaf("stage")).unwrap(),
+        ],
+        pid: 4321,
+        uid: 1000,
+        made_ns: 1_700_000_000_000_000_000,
+        handles: 2,
+        openings: 5,
+        stream: Some(StreamFacts {
+            sender_pid: Some(4321),
+            end: None,
+            generation: 2,
+            receivers: 4,
+            payload_bytes: 0x0180_1000,
+        }),
+    }
+}
+
+fn replies() -> Vec<(&'static str, &'static str, Reply)> {
+    let granted = Granted::from_stored(0x0002_0005);
+    let lost = ListEntry {
+        names: vec![],
+        stream: Some(StreamFacts {
+            sender_pid: None,
+            end: Some(StreamEnd::Lost),
+            generation: 2,
+            receivers: 0,
+            payload_bytes: 0,
+        }),
+        ..entry()
+    };
+    let mut replies = vec![
+        ("done", "nothing to say", Reply::Done),
+        (
+            "handle",
+            "handle 12 of object 9, to read",
+            Reply::Handle { object: OBJECT, handle: HandleId(12), granted },
+        ),
+        ("watching", "the name is there", Reply::Watching { bound: true }),
+        (
+            "listing",
+            "a stream with two names, and there are more",
+            Reply::Listing { entries: vec![entry()], more: true },
+        ),
+        ("facts", "a stream whose sender is lost", Reply::Facts(lost)),
+    ];
+    replies.extend(stream_replies(granted));
+    replies
+}
+
+fn stream_replies(granted: Granted) -> Vec<(&'static str, &'static str, Reply)> {
+    let generation = Some((LAYOUT, PayloadId(6)));
+    let opened = |sender, sender_pid| Reply::StreamOpened {
+        object: OBJECT,
+        opening: OPENING,
+        granted,
+        page: PageId(20),
+        sender,
+        sender_pid,
+    };
+    let created = Reply::StreamCreated {
+        object: OBJECT,
+        opening: OPENING,
+        handle: HandleId(12),
+        page: PageId(20),
+        stock: vec![PageId(21), PageId(22)],
+    };
+    let receivers = vec![
+        ReceiverFacts { pid: 4322, page: PageId(21) },
+        ReceiverFacts { pid: 4323, page: PageId(22) },
+    ];
+    let stock = vec![PageId(23)];
+    vec![
+        ("stream-created", "object 9 with two receiver pages", created),
+        ("stream-opened", "object 9, its sender is client 7", opened(Some(ClientId(7)), 4321)),
+        ("stream-opened-over", "object 9, its sender is gone", opened(None, 0)),
+        (
+            "stream-joined",
+            "page 21, generation 2",
+            Reply::StreamJoined { page: PageId(21), generation },
+        ),
+        (
+            "stream-joined-early",
+            "page 21, no generation yet",
+            Reply::StreamJoined { page: PageId(21), generation: None },
+        ),
+        ("stream-full", "the sender has to look first", Reply::StreamFull),
+        ("present-generation", "generation 2", Reply::StreamGeneration(generation)),
+        ("stock", "one more receiver page", Reply::StreamStock { stock }),
+        (
+            "stream-receivers",
+            "two receivers and no more",
+            Reply::StreamReceivers { receivers, more: false },
+        ),
+    ]
+}
+
+/// One refusal of every kind.
+pub(crate) fn errors() -> Vec<(&'static str, Error)> {
+    let opening = OPENING;
+    let wanted = AccessMask::GENERIC_ALL;
+    let granted = AccessMask::STREAM_RECEIVE;
+    let errors = vec![
+        Error::NameEmpty,
+        Error::NameTooLong { units: 261, limit: 260 },
+        Error::NameBackslash { position: 7 },
+        Error::NameReserved,
+        Error::NameTaken { pid: 4321, uid: 1000, made_ns: 1 << 60, kind: KIND },
+        Error::NameNotFound,
+        Error::KindMismatch { wanted: KIND, found: KIND },
+        Error::AccessDenied { wanted, granted },
+        Error::AccessInvalid { wanted: AccessMask::from_bits_retain(0x8000) },
+        Error::OpeningUnknown { opening },
+        Error::NotTheSender { opening },
+        Error::JoinedAlready { opening },
+        Error::StreamOver,
+        Error::GenerationOutOfOrder { expected: 2, given: 4 },
+        Error::PayloadTooSmall { needs_bytes: 8192, has_bytes: 4096 },
+        Error::PayloadMissing,
+        Error::CapReached { cap: Cap::Openings, limit: 4096 },
+    ];
+    errors.into_iter().map(|error| (file_of(&error), error)).collect()
+}
+
+/// The golden file of a refusal. A new variant needs a line here and one in [`errors`].
+const fn file_of(error: &Error) -> &'static str {
+    match error {
+        Error::NameEmpty => "failed-name-empty",
+        Error::NameTooLong { .. } => "failed-name-too-long",
+        Error::NameBackslash { .. } => "failed-name-backslash",
+        Error::NameReserved => "failed-name-reserved",
+        Error::NameTaken { .. } => "failed-name-taken",
+        Error::NameNotFound => "failed-name-not-found",
+        Error::KindMismatch { .. } => "failed-kind-mismatch",
+        Error::AccessDenied { .. } => "failed-access-denied",
+        Error::AccessInvalid { .. } => "failed-access-invalid",
+        Error::OpeningUnknown { .. } => "failed-opening-unknown",
+        Error::NotTheSender { .. } => "failed-not-the-sender",
+        Error::JoinedAlready { .. } => "failed-joined-already",
+        Error::StreamOver => "failed-stream-over",
+        Error::GenerationOutOfOrder { .. } => "failed-generation-out-of-order",
+        Error::PayloadTooSmall { .. } => "failed-payload-too-small",
+        Error::PayloadMissing => "failed-payload-missing",
+        Error::CapReached { .. } => "failed-cap-reached",
+    }
+}
+
+fn greetings() -> Vec<(&'static str, &'static str, BrokerMessage)> {
+    let welcome = Welcome {
+        version: 1,
+        instance: OBJECT.instance,
+        pid: 4000,
+        uid: 1000,
+        started_ns: 1_700_000_000_000_000_000,
+    };
+    let refused = BrokerMessage::Refused;
+    let version = Refused::Version { oldest: 1, newest: 1 };
+    let cap = Refused::Cap { cap: Cap::ClientsOfUser, limit: 2048 };
+    let event = BrokerMessage::Event;
+    vec![
+        ("welcome", "version 1", BrokerMessage::Welcome(welcome)),
+        ("refused-version", "the broker speaks version 1 only", refused(version)),
+        ("refused-cap", "2048 connections of this user are there", refused(cap)),
+        (
+            "refused-user",
+            "user 1001 at the broker of user 1000",
+            refused(Refused::User { uid: 1001, broker_uid: 1000 }),
+        ),
+        ("event-name-bound", "watch 5", event(Event::NameBound { watch: 5 })),
+        ("event-changed", "watch 5", event(Event::Changed { watch: 5 })),
+        ("event-room", "opening 3", event(Event::Room { opening: OPENING })),
+    ]
+}
+
+/// Every golden message.
+pub(crate) fn samples() -> Vec<Sample> {
+    let sample = |file: &str, says: &str, message| Sample {
+        file: format!("{file}.hex"),
+        says: says.to_owned(),
+        message,
+    };
+    let number = 77;
+    let hello = Message::Client(ClientMessage::Hello(Hello { oldest: 1, newest: 1 }));
+    let mut samples = vec![sample("hello", "a client that speaks version 1", hello)];
+    for (file, says, request) in requests() {
+        let message = Message::Client(ClientMessage::Request { number, request });
+        samples.push(sample(file, &format!("request {number}: {says}"), message));
+    }
+    for (file, says, message) in greetings() {
+        samples.push(sample(file, says, Message::Broker(message)));
+    }
+    for (file, says, reply) in replies() {
+        let message = Message::Broker(BrokerMessage::Reply { number, reply });
+        samples.push(sample(file, &format!("answer to {number}: {says}"), message));
+    }
+    for (file, error) in errors() {
+        let message = Message::Broker(BrokerMessage::Failed { number, error });
+        samples.push(sample(file, &format!("answer to {number}: {error}"), message));
+    }
+    samples
+}

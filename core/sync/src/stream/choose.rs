@@ -1,0 +1,56 @@
+//! Which slot of a generation a receiver wants next, as far as one look can tell.
+
+use alloc::vec::Vec;
+
+use super::Mode;
+use super::layout::{self, Table};
+use crate::atomic::Ordering;
+use crate::page::Memory;
+
+/// A slot with a frame that is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Candidate {
+    pub(super) slot: u32,
+    pub(super) stamp: u32,
+}
+
+/// Picks the frame that comes next for a receiver to which everything up to `passed` has gone.
+/// `ready` is room to work in.
+pub(super) fn next<M: Memory>(
+    table: &Table<M>,
+    mode: Mode,
+    passed: u32,
+    ready: &mut Vec<Candidate>,
+) -> Option<Candidate> {
+    let depth = match mode {
+        Mode::Latest => return latest(table).filter(|latest| !taken(latest.stamp, passed)),
+        Mode::Queue(depth) => depth.max(1) as usize,
+        Mode::Lossless => usize::MAX,
+    };
+    ready.clear();
+    for slot in 0..table.slots() {
+        let stamp = table.stamp(slot).load(Ordering::Acquire);
+        if stamp != 0 && layout::newer(stamp, passed) {
+            ready.push(Candidate { slot, stamp });
+        }
+    }
+    ready.sort_unstable_by_key(|candidate| candidate.stamp.wrapping_sub(passed));
+    ready.get(ready.len().saturating_sub(depth)).copied()
+}
+
+/// The slot that the table names as the latest and what is in it, which may be nothing at this
+/// moment (stamp 0) if a newer frame has come meanwhile.
+pub(super) fn latest<M: Memory>(table: &Table<M>) -> Option<Candidate> {
+    let slot = table.latest().load(Ordering::Acquire).checked_sub(1)?;
+    if slot >= table.slots() {
+        return None;
+    }
+    Some(Candidate { slot, stamp: table.stamp(slot).load(Ordering::Acquire) })
+}
+
+/// A frame can be taken after its stamp is written and before `latest` is, which then still names
+/// the frame before it, and no older one. No other order is asked for: a receiver that wants the
+/// latest may stay away for any number of frames.
+fn taken(latest: u32, passed: u32) -> bool {
+    latest == passed || latest == layout::before(passed)
+}

@@ -1,0 +1,169 @@
+//! What a test needs from the machine: skipped aloud where it is missing, or not at all.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// Something that not every machine has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Requirement {
+    /// The program `ffmpeg`.
+    Ffmpeg,
+    /// The program `python3`.
+    Python3,
+    /// The program `wine`.
+    Wine,
+    /// A Vulkan loader and a driver for it, on the CPU or a GPU.
+    Vulkan,
+    /// A render node in `/dev/dri`.
+    Dri,
+}
+
+const ALL: &[Requirement] = &[
+    Requirement::Ffmpeg,
+    Requirement::Python3,
+    Requirement::Wine,
+    Requirement::Vulkan,
+    Requirement::Dri,
+];
+
+/// Gives what was found: the program, the driver's manifest or the device.
+///
+/// What is missing is told as `SKIP <test>: <why>` on standard error, past the test harness, and
+/// as a line of the file that `HANDFAST_SKIPS` names; the test returns then.
+///
+/// # Panics
+///
+/// When it is missing and `HANDFAST_REQUIRE` is `all` or a list with its name, such as
+/// `ffmpeg,python3`; and when that list has a name that is none.
+#[track_caller]
+pub fn require(what: Requirement) -> Option<PathBuf> {
+    let found = what.find();
+    if found.is_none() {
+        let demanded = std::env::var("HANDFAST_REQUIRE").unwrap_or_default();
+        assert!(!demands(&demanded, what), "no {what} here, and HANDFAST_REQUIRE={demanded}");
+        skip(what).expect("a skip can be told");
+    }
+    found
+}
+
+impl Requirement {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Ffmpeg => "ffmpeg",
+            Self::Python3 => "python3",
+            Self::Wine => "wine",
+            Self::Vulkan => "vulkan",
+            Self::Dri => "dri",
+        }
+    }
+
+    fn find(self) -> Option<PathBuf> {
+        match self {
+            Self::Ffmpeg | Self::Python3 | Self::Wine => {
+                program(&std::env::var_os("PATH")?, self.name())
+            }
+            Self::Vulkan => {
+                let libraries = ["/usr/lib", "/usr/lib64", "/usr/local/lib"].map(Path::new);
+                let is_loader = |path: &Path| path.ends_with("libvulkan.so.1");
+                let below = libraries.iter().flat_map(|folder| entries(folder));
+                let mut folders = libraries.iter().map(PathBuf::from).chain(below);
+                folders.find_map(|folder| first(&folder, is_loader))?;
+                let drivers = ["/etc", "/usr/local/share", "/usr/share"].map(Path::new);
+                let is_driver = |path: &Path| path.extension() == Some(OsStr::new("json"));
+                drivers.iter().find_map(|folder| first(&folder.join("vulkan/icd.d"), is_driver))
+            }
+            Self::Dri => first(Path::new("/dev/dri"), |path| {
+                path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("renderD"))
+            }),
+        }
+    }
+}
+
+impl fmt::Display for Requirement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Whether the value of `HANDFAST_REQUIRE` makes this a must.
+fn demands(value: &str, what: Requirement) -> bool {
+    let names = value.split(',').map(str::trim).filter(|name| !name.is_empty());
+    names.fold(false, |demanded, name| {
+        let known = name == "all" || ALL.iter().any(|known| known.name() == name);
+        assert!(known, "HANDFAST_REQUIRE={value}: there is no {name}");
+        demanded || name == "all" || name == what.name()
+    })
+}
+
+fn skip(what: Requirement) -> io::Result<()> {
+    let line = format!("SKIP {}: no {what} here\n", test());
+    // Not `eprintln!`: the harness would keep it to itself.
+    io::stderr().write_all(line.as_bytes())?;
+    if let Some(path) = std::env::var_os("HANDFAST_SKIPS") {
+        let mut file = OpenOptions::new().append(true).create(true).open(path)?;
+        file.write_all(line.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// The running test: its thread has its name, or where it runs on the first one the argument has.
+fn test() -> String {
+    let program = std::env::current_exe().unwrap_or_default();
+    let file = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let file = file.rsplit_once('-').map_or(file.as_str(), |(name, _)| name);
+    let thread = std::thread::current().name().filter(|name| *name != "main").map(str::to_owned);
+    let argument = || std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
+    match thread.or_else(argument) {
+        Some(test) => format!("{file}::{test}"),
+        None => file.to_owned(),
+    }
+}
+
+fn program(folders: &OsStr, name: &str) -> Option<PathBuf> {
+    std::env::split_paths(folders).map(|folder| folder.join(name)).find(|path| {
+        fs::metadata(path)
+            .is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
+    })
+}
+
+fn first(folder: &Path, is_it: impl Fn(&Path) -> bool) -> Option<PathBuf> {
+    entries(folder).into_iter().find(|path| is_it(path))
+}
+
+/// What lies in a folder, in order; nothing if it cannot be read.
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten();
+    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    paths.sort();
+    paths
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_demand_is_for_all_or_by_name() {
+        assert!(demands("all", Requirement::Wine));
+        assert!(demands("ffmpeg, wine", Requirement::Wine));
+        assert!(!demands("ffmpeg,python3", Requirement::Wine));
+        assert!(!demands("", Requirement::Wine));
+    }
+
+    #[test]
+    #[should_panic(expected = "there is no whine")]
+    fn a_demand_for_nothing_known_is_refused() {
+        demands("all,whine", Requirement::Wine);
+    }
+
+    #[test]
+    fn a_program_is_an_executable_file() {
+        assert_eq!(program(OsStr::new("/nowhere:/bin"), "sh"), Some(PathBuf::from("/bin/sh")));
+        assert_eq!(program(OsStr::new("/etc:/"), "passwd"), None);
+        assert_eq!(program(OsStr::new("/"), "bin"), None);
+    }
+}

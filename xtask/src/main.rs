@@ -1,0 +1,47 @@
+//! The checks and generators of the repository: `cargo xtask tidy`.
+//!
+//! It is no part of the product, and no crate of the product may depend on it.
+#![forbid(unsafe_code)]
+
+mod tidy;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: cargo xtask tidy";
+
+fn main() -> anyhow::Result<ExitCode> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["tidy"] => tidy(),
+        _ => {
+            writeln!(std::io::stderr(), "{USAGE}")?;
+            Ok(ExitCode::from(2))
+        }
+    }
+}
+
+/// Prints what tidy found; the exit code is 1 if that was anything.
+fn tidy() -> anyhow::Result<ExitCode> {
+    let findings = tidy::findings(&repository())?;
+    let mut out = std::io::stdout().lock();
+    for finding in &findings {
+        writeln!(out, "{finding}")?;
+    }
+    match findings.len() {
+        0 => Ok(ExitCode::SUCCESS),
+        count => {
+            writeln!(out, "tidy: {count} to mend")?;
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+/// The folder that holds `xtask`, as Cargo says: it takes a program that it has built in another
+/// copy of the repository for current.
+fn repository() -> PathBuf {
+    let said = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    let xtask = said.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")));
+    xtask.parent().map_or(PathBuf::from("."), Path::to_owned)
+}
