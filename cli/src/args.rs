@@ -28,6 +28,11 @@ pub(crate) enum Command {
     Recv(RecvArgs),
     /// List what is shared
     Ls(LsArgs),
+    /// Show the main job: real processes, one of them killed at the worst moment
+    Demo(DemoArgs),
+    /// A process of the demo
+    #[command(hide = true)]
+    DemoRole(DemoRoleArgs),
     /// Be the broker, in the foreground
     Broker(BrokerArgs),
 }
@@ -150,6 +155,111 @@ pub(crate) struct BrokerArgs {
     pub(crate) idle_exit: Option<Duration>,
 }
 
+/// `handfast demo`.
+#[derive(Debug, Parser)]
+pub(crate) struct DemoArgs {
+    /// Frames to send
+    #[arg(long, value_name = "N", default_value_t = 600)]
+    #[arg(value_parser = clap::value_parser!(u64).range(12..))]
+    pub(crate) frames: u64,
+    /// Width and height
+    #[arg(long, value_name = "WxH", default_value = "1920x1080", value_parser = size)]
+    pub(crate) size: (u32, u32),
+    /// Frames per second
+    #[arg(long, value_name = "N", default_value_t = 100.0, value_parser = positive)]
+    pub(crate) rate: f64,
+    /// Send this video instead of a pattern
+    #[arg(long, value_name = "FILE.y4m")]
+    pub(crate) input: Option<PathBuf>,
+    /// Where the contact sheet goes
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Print the outcome as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// A process of the demo.
+#[derive(Debug, Parser)]
+pub(crate) struct DemoRoleArgs {
+    /// Which
+    #[arg(value_enum)]
+    pub(crate) role: Role,
+    /// Name of the stream
+    pub(crate) name: String,
+    /// Where pictures go
+    pub(crate) pictures: PathBuf,
+    #[arg(long)]
+    pub(crate) frames: u64,
+    #[arg(long, value_parser = size)]
+    pub(crate) size: (u32, u32),
+    #[arg(long)]
+    pub(crate) rate: f64,
+    #[arg(long)]
+    pub(crate) input: Option<PathBuf>,
+}
+
+/// What a process of the demo does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(crate) enum Role {
+    /// Takes every frame and checks it.
+    Checker,
+    /// Holds each frame for long.
+    Slow,
+    /// Comes when a third is over.
+    Late,
+    /// Is killed while it holds a frame.
+    Victim,
+    /// Sends.
+    Sender,
+}
+
+impl Role {
+    /// Its name.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Checker => "checker",
+            Self::Slow => "slow",
+            Self::Late => "late",
+            Self::Victim => "victim",
+            Self::Sender => "sender",
+        }
+    }
+
+    /// How it receives.
+    pub(crate) const fn mode(self) -> &'static str {
+        match self {
+            Self::Checker | Self::Late => "lossless",
+            Self::Slow | Self::Victim => "latest",
+            Self::Sender => "",
+        }
+    }
+}
+
+impl SendArgs {
+    /// What the sender of the demo sends.
+    pub(crate) fn of_demo(args: &DemoRoleArgs) -> Self {
+        let pattern = args.input.is_none().then_some(Pattern::Counter);
+        Self {
+            name: args.name.clone(),
+            input: args.input.clone(),
+            pattern,
+            size: pattern.map(|_| args.size),
+            format: None,
+            alpha: None,
+            rate: None,
+            frames: None,
+            looped: true,
+            lossless: true,
+            wait: 0,
+            slots: 0,
+            align: None,
+            json: false,
+            quiet: true,
+        }
+    }
+}
+
 /// How fast to send.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Rate {
@@ -191,6 +301,13 @@ fn rate(text: &str) -> Result<Rate, String> {
     match text.parse() {
         Ok(rate) if rate > 0.0 && rate <= 1e6 => Ok(Rate::PerSecond(rate)),
         _ => Err("a rate is a number above 0, or max".into()),
+    }
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    match rate(text)? {
+        Rate::PerSecond(rate) => Ok(rate),
+        Rate::Max => Err("a number above 0".into()),
     }
 }
 

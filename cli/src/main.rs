@@ -11,6 +11,7 @@
 
 mod args;
 mod broker;
+mod demo;
 mod input;
 mod interrupt;
 mod ls;
@@ -34,6 +35,8 @@ fn main() -> ExitCode {
         Command::Send(args) => send::run(&args),
         Command::Recv(args) => recv::run(&args),
         Command::Ls(args) => ls::run(&args),
+        Command::Demo(args) => demo::run(&args),
+        Command::DemoRole(args) => demo::run_role(&args).map(|()| ExitCode::SUCCESS),
         Command::Broker(args) => broker::run(&args),
     };
     match outcome {

@@ -24,6 +24,8 @@ pub struct Child {
     process: process::Child,
     pidfd: OwnedFd,
     output: Arc<Output>,
+    /// Bytes of its standard output that [`Child::line`] has given.
+    lines_bytes: usize,
     status: Option<ExitStatus>,
 }
 
@@ -64,7 +66,7 @@ impl Child {
         output.read(process.stderr.take(), |state| &mut state.stderr);
         let pid = Pid::from_child(&process);
         let pidfd = pidfd_open(pid, PidfdFlags::empty()).expect("our own child has a pidfd");
-        Self { name, process, pidfd, output, status: None }
+        Self { name, process, pidfd, output, lines_bytes: 0, status: None }
     }
 
     /// Takes the writing end of its standard input, if it was started with [`Stdio::piped`].
@@ -119,6 +121,28 @@ impl Child {
         let printed = prints(&state);
         drop(state);
         assert!(printed, "{} has not printed {text:?}", self.name);
+    }
+
+    /// The next line of its standard output, without its end.
+    ///
+    /// # Panics
+    ///
+    /// When both outputs are closed without it, or [`LIMIT`] has passed.
+    #[track_caller]
+    pub fn line(&mut self) -> String {
+        let start = self.lines_bytes;
+        let next = |state: &State| {
+            let rest = state.stdout.get(start..).unwrap_or_default();
+            let length = rest.iter().position(|byte| *byte == b'\n')?;
+            rest.get(..length).map(<[u8]>::to_vec)
+        };
+        let state = self.output.until(LIMIT, |state| next(state).is_some() || state.open == 0);
+        let line = next(&state);
+        drop(state);
+        assert!(line.is_some(), "{} prints no further line", self.name);
+        let line = line.unwrap_or_default();
+        self.lines_bytes += line.len() + 1;
+        text(&line)
     }
 
     /// Sends it a signal.

@@ -20,6 +20,8 @@ pub enum Requirement {
     Vulkan,
     /// A render node in `/dev/dri`.
     Dri,
+    /// The rights of root: to look into any process, and to be another user.
+    Root,
 }
 
 const ALL: &[Requirement] = &[
@@ -28,9 +30,10 @@ const ALL: &[Requirement] = &[
     Requirement::Wine,
     Requirement::Vulkan,
     Requirement::Dri,
+    Requirement::Root,
 ];
 
-/// Gives what was found: the program, the driver's manifest or the device.
+/// Gives what was found: the program, the driver's manifest, the device or, for root, `/proc`.
 ///
 /// What is missing is told as `SKIP <test>: <why>` on standard error, past the test harness, and
 /// as a line of the file that `HANDFAST_SKIPS` names; the test returns then.
@@ -58,6 +61,7 @@ impl Requirement {
             Self::Wine => "wine",
             Self::Vulkan => "vulkan",
             Self::Dri => "dri",
+            Self::Root => "root",
         }
     }
 
@@ -79,6 +83,7 @@ impl Requirement {
             Self::Dri => first(Path::new("/dev/dri"), |path| {
                 path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("renderD"))
             }),
+            Self::Root => rustix::process::geteuid().is_root().then(|| PathBuf::from("/proc")),
         }
     }
 }

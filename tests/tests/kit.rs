@@ -59,6 +59,15 @@ fn a_word_that_never_comes_is_an_error_once_nobody_can_say_it() {
 }
 
 #[test]
+fn lines_come_one_by_one() {
+    let mut child = Child::spawn(&mut shell("echo one; echo err >&2; printf 'two\\n\\nthree'"));
+    assert_eq!([child.line(), child.line(), child.line()], ["one", "two", ""]);
+    let text = panic_of(|| drop(child.line()));
+    assert!(text.ends_with("prints no further line"), "{text}");
+    child.finish().success();
+}
+
+#[test]
 fn a_dropped_child_is_gone() {
     let child = Child::spawn(&mut shell("echo ready; exec sleep 1000"));
     child.until_printed("ready");

@@ -16,7 +16,13 @@ const CRATES: &[(&str, Uses)] = &[
     ("handfast-broker", Uses::Only(&["handfast-model", "handfast-sync", "handfast-sys"])),
     (
         "handfast",
-        Uses::Only(&["handfast-model", "handfast-sync", "handfast-sys", "handfast-image"]),
+        Uses::Only(&[
+            "handfast-model",
+            "handfast-sync",
+            "handfast-sys",
+            "handfast-broker",
+            "handfast-image",
+        ]),
     ),
     ("handfast-cli", Uses::Only(&["handfast", "handfast-broker"])),
     ("handfast-tests", Uses::Anything),
