@@ -1,1 +1,156 @@
-//! Being built.
+//! What benchmarks have in common: medians, processes that play a part, tables.
+//!
+//! It is no harness that finds a number by itself: every figure stands beside its floor, taken in
+//! turns in the same run, and the result is the ratio of the medians.
+//!
+//! Read first: [`Rounds`] and [`Part`].
+
+#![forbid(unsafe_code)]
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+
+/// The variable that tells a started copy of the benchmark which part it plays.
+pub const PART: &str = "HANDFAST_BENCH_PART";
+
+/// Measured times of one thing, in nanoseconds.
+#[derive(Clone, Debug, Default)]
+pub struct Rounds(Vec<u64>);
+
+impl Rounds {
+    /// Adds one round.
+    pub fn add(&mut self, took: Duration) {
+        self.0.push(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    /// The value that so many hundredths of the rounds are below.
+    #[must_use]
+    pub fn percentile(&self, hundredths: usize) -> f64 {
+        let mut sorted = self.0.clone();
+        sorted.sort_unstable();
+        let place = (sorted.len() * hundredths / 100).min(sorted.len().saturating_sub(1));
+        sorted.get(place).map_or(f64::NAN, |ns| to_f64(*ns))
+    }
+
+    /// The median.
+    #[must_use]
+    pub fn median(&self) -> f64 {
+        self.percentile(50)
+    }
+}
+
+/// A number to divide.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "nanoseconds of a benchmark are below 2^53")]
+pub const fn to_f64(count: u64) -> f64 {
+    count as f64
+}
+
+/// A copy of the running benchmark that plays a part, spoken to in lines.
+#[derive(Debug)]
+pub struct Part {
+    child: Child,
+    to: Option<ChildStdin>,
+    from: BufReader<ChildStdout>,
+}
+
+impl Part {
+    /// Starts it.
+    ///
+    /// # Errors
+    ///
+    /// When the program cannot be started.
+    pub fn start(part: &str) -> anyhow::Result<Self> {
+        let mut child = Command::new(std::env::current_exe()?)
+            .env(PART, part)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let to = child.stdin.take();
+        let from = BufReader::new(child.stdout.take().context("no pipe")?);
+        Ok(Self { child, to, from })
+    }
+
+    /// Says one line to it.
+    ///
+    /// # Errors
+    ///
+    /// When it is gone.
+    pub fn say(&mut self, line: &str) -> anyhow::Result<()> {
+        let Some(to) = &mut self.to else { bail!("nothing can be said any more") };
+        writeln!(to, "{line}")?;
+        Ok(to.flush()?)
+    }
+
+    /// Waits for one line from it.
+    ///
+    /// # Errors
+    ///
+    /// When it ends instead.
+    pub fn hear(&mut self) -> anyhow::Result<String> {
+        let mut line = String::new();
+        if self.from.read_line(&mut line)? == 0 {
+            bail!("a process of the benchmark ended");
+        }
+        Ok(line.trim_end().to_owned())
+    }
+
+    /// Kills it, and waits until the kernel has reaped it.
+    ///
+    /// # Errors
+    ///
+    /// When it could not be killed.
+    pub fn kill(&mut self) -> anyhow::Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// Sends the signal and comes back at once.
+    ///
+    /// # Errors
+    ///
+    /// When it could not be killed.
+    pub fn kill_without_waiting(&mut self) -> anyhow::Result<()> {
+        Ok(self.child.kill()?)
+    }
+
+    /// Its process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        self.to = None;
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// Says one line to whoever started this part.
+///
+/// # Errors
+///
+/// When nobody listens any more.
+pub fn say(line: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}")?;
+    Ok(out.flush()?)
+}
+
+/// Waits for one line from whoever started this part; empty at the end.
+///
+/// # Errors
+///
+/// When standard input cannot be read.
+pub fn hear() -> anyhow::Result<String> {
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line)?;
+    Ok(line.trim_end().to_owned())
+}

@@ -17,7 +17,7 @@ mod require;
 mod scratch;
 
 pub use child::{Child, Finished};
-pub use eventually::{LIMIT, eventually};
+pub use eventually::{LIMIT, eventually, eventually_eq};
 pub use leftovers::{Leftovers, leftovers};
 pub use program::handfast;
 pub use require::{Requirement, require};

@@ -9,8 +9,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use handfast_tests::{
-    Child, Finished, Leftovers, Requirement, Scratch, Signal, eventually, handfast, leftovers,
-    require,
+    Child, Finished, Leftovers, Requirement, Scratch, Signal, eventually, eventually_eq, handfast,
+    leftovers, require,
 };
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::net::{
@@ -198,6 +198,16 @@ fn the_program_is_built() {
     assert!(program.is_file());
     // Nothing newer than it is left, so nobody builds again.
     assert_eq!(program, handfast());
+}
+
+#[test]
+fn eventually_eq_looks_until_it_is_so() {
+    let mut looked = 0;
+    eventually_eq("the third look", &3, || {
+        looked += 1;
+        looked
+    });
+    assert_eq!(looked, 3);
 }
 
 /// Asks for wine, but only where [`ask`] has started it.

@@ -22,7 +22,7 @@ use world::World;
 
 fn config() -> Config {
     let slow = std::env::var_os("RUN_SLOW_TESTS").is_some();
-    let cases = if slow { 20_000 } else { 256 };
+    let cases = if slow { 4096 } else { 256 };
     Config { cases, failure_persistence: None, ..Config::default() }
 }
 

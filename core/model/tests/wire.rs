@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Once;
 
+use handfast_model::contract::bytes::{ByteReader, Malformed};
 use handfast_model::contract::limits;
 use handfast_model::object::{Manager, RawName, Reply, Request};
 use handfast_model::wire::{
@@ -224,6 +225,22 @@ mod damage {
                 let read = sample.message.decode_as(&lied, declared(&lied));
                 assert_eq!(read, Err(MALFORMED), "{file}: {lie} instead of {count} at {offset}");
             }
+        }
+    }
+
+    #[test]
+    fn a_count_is_refused_before_its_items_are_read() {
+        for item_bytes in [1, 2, 8, 47] {
+            for count in [1, 3, 1000_u32] {
+                let bytes =
+                    [&count.to_le_bytes()[..], &vec![0; count as usize * item_bytes]].concat();
+                let counted = |bytes: &[u8]| ByteReader::new(bytes).count(item_bytes);
+                assert_eq!(counted(&bytes), Ok(count as usize), "{count} of {item_bytes} bytes");
+                let cut = &bytes[..bytes.len() - 1];
+                assert_eq!(counted(cut), Err(Malformed), "{count} of {item_bytes}, one byte cut");
+            }
+            let most = u32::MAX.to_le_bytes();
+            assert_eq!(ByteReader::new(&most).count(usize::MAX), Err(Malformed), "overflow");
         }
     }
 

@@ -304,29 +304,29 @@ mod tests {
     #[test]
     fn a_page_is_refused_with_the_facts() {
         let page = zeros(PAGE_WORDS);
-        let check = || check(&page, PageKind::StreamSender);
-        assert_eq!(check(), Err(LayoutError::Magic { found: 0, wanted: MAGIC }));
+        let refusal = || check(&page, PageKind::StreamSender);
+        assert_eq!(refusal(), Err(LayoutError::Magic { found: 0, wanted: MAGIC }));
         format(&page, PageKind::StreamReceiver).unwrap();
         let wanted = PageKind::StreamSender;
-        assert_eq!(check(), Err(LayoutError::Kind { found: 2, wanted }));
+        assert_eq!(refusal(), Err(LayoutError::Kind { found: 2, wanted }));
         page[WORD_VERSION].store(9, Ordering::Relaxed);
-        assert_eq!(check(), Err(LayoutError::Version { found: 9, wanted: LAYOUT_VERSION }));
+        assert_eq!(refusal(), Err(LayoutError::Version { found: 9, wanted: LAYOUT_VERSION }));
         let short = zeros(PAGE_WORDS - 1);
         let size = LayoutError::Size { words: 1023, needed: 1024 };
         assert_eq!(format(&short, wanted), Err(size));
-        assert_eq!(super::check(&short, wanted), Err(size));
+        assert_eq!(check(&short, wanted), Err(size));
     }
 
     #[test]
     fn an_unknown_state_is_lost() {
         let page = zeros(PAGE_WORDS);
-        for state in [State::Live, State::Ended, State::Lost, State::Gone] {
-            stamp(&page, state);
-            assert_eq!(super::state(&page), state);
+        for wanted in [State::Live, State::Ended, State::Lost, State::Gone] {
+            stamp(&page, wanted);
+            assert_eq!(state(&page), wanted);
         }
         page[WORD_STATE].store(4, Ordering::Relaxed);
-        assert_eq!(super::state(&page), State::Lost);
-        assert_eq!(super::state(&[]), State::Lost);
+        assert_eq!(state(&page), State::Lost);
+        assert_eq!(state(&[]), State::Lost);
         assert_eq!(events(&[]), 0);
         stamp(&[], State::Gone);
         bump_events(&[], &Nobody);
@@ -339,6 +339,6 @@ mod tests {
         page[sender_page::TURN].store(u32::MAX, Ordering::Relaxed);
         end_sender(&page, State::Lost, &Nobody);
         assert_eq!(page[sender_page::TURN].load(Ordering::Relaxed), 0);
-        assert_eq!((super::state(&page), events(&page)), (State::Lost, 1));
+        assert_eq!((state(&page), events(&page)), (State::Lost, 1));
     }
 }

@@ -14,14 +14,23 @@ pub(super) struct Candidate {
     pub(super) stamp: u32,
 }
 
-/// Picks the frame that comes next for a receiver to which everything up to `passed` has gone.
-/// `ready` is room to work in.
+/// How far a receiver is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Position {
+    /// Everything up to this stamp is taken, skipped or held.
+    pub(super) passed: u32,
+    /// Sequence of the frame taken last, 0 for none.
+    pub(super) at_sequence: u64,
+}
+
+/// Picks the frame that comes next for a receiver at this position. `ready` is room to work in.
 pub(super) fn next<M: Memory>(
     table: &Table<M>,
     mode: Mode,
-    passed: u32,
+    position: Position,
     ready: &mut Vec<Candidate>,
 ) -> Option<Candidate> {
+    let passed = position.passed;
     let depth = match mode {
         Mode::Latest => return latest(table).filter(|latest| !taken(latest.stamp, passed)),
         Mode::Queue(depth) => depth.max(1) as usize,
@@ -30,7 +39,10 @@ pub(super) fn next<M: Memory>(
     ready.clear();
     for slot in 0..table.slots() {
         let stamp = table.stamp(slot).load(Ordering::Acquire);
-        if stamp != 0 && layout::newer(stamp, passed) {
+        if stamp != 0
+            && layout::newer(stamp, passed)
+            && !table.holds_old(slot, stamp, position.at_sequence)
+        {
             ready.push(Candidate { slot, stamp });
         }
     }

@@ -286,6 +286,15 @@ impl<M: Memory> Table<M> {
         record
     }
 
+    /// Whether the frame of this stamp in a slot is of this sequence or before it, by all 64 bits:
+    /// one that somebody has held for so long that its stamp looks new again. False if the slot is
+    /// being written.
+    pub(crate) fn holds_old(&self, slot: u32, stamp: u32, sequence: u64) -> bool {
+        let [_, _, low, high, ..] = self.line(slot, 1);
+        let found = join([low, high].map(|word| word.load(Ordering::Relaxed)));
+        found <= sequence && stamp_of(found) == stamp
+    }
+
     fn header(&self) -> &[AtomicU32; LINE_WORDS] {
         let Some(header) = self.memory.words().first_chunk() else {
             unreachable!("a table is checked for its length when it is made");

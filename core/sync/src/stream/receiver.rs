@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::choose::{self, Candidate};
+use super::choose::{self, Candidate, Position};
 use super::frame::{Held, Take};
 use super::layout::{self, RECORD_WORDS, Table, receiver_page, sender_page};
 use super::{Mode, pair};
@@ -26,13 +26,10 @@ pub struct ReceiveEnd<M, W, P> {
     mode: Mode,
     table: Option<Table<M>>,
     joined: bool,
-    /// Everything up to this stamp is taken, skipped or held.
-    passed: u32,
+    position: Position,
     /// Stamp of the frame held, or 0.
     claim: u32,
     released: u32,
-    /// Sequence of the frame taken last, 0 for none.
-    at_sequence: u64,
     received: u64,
     skipped: u64,
     /// The sender's turn before the last look, if that look found nothing to do.
@@ -64,10 +61,9 @@ impl<M: Memory, W: Memory, P: Park> ReceiveEnd<M, W, P> {
             mode,
             table: None,
             joined: false,
-            passed: layout::stamp_of(0),
+            position: Position { passed: layout::stamp_of(0), at_sequence: 0 },
             claim: 0,
             released,
-            at_sequence: 0,
             received: 0,
             skipped: 0,
             idle_at: None,
@@ -107,10 +103,10 @@ impl<M: Memory, W: Memory, P: Park> ReceiveEnd<M, W, P> {
         // A slot that the sender was emptying without having seen the mode is older than what is
         // the latest now: the second look is what counts.
         layout::full_fence();
-        self.passed = self.before_latest();
+        self.position.passed = self.before_latest();
         self.joined = true;
-        if self.passed != provisional {
-            words[receiver_page::PASSED].store(self.passed, Ordering::Release);
+        if self.position.passed != provisional {
+            words[receiver_page::PASSED].store(self.position.passed, Ordering::Release);
             self.tell_sender();
         }
     }
@@ -149,6 +145,7 @@ impl<M: Memory, W: Memory, P: Park> ReceiveEnd<M, W, P> {
         self.own.words()[receiver_page::MODE].store(0, Ordering::Release);
         self.let_go();
         self.joined = false;
+        self.position.at_sequence = 0;
         self.table = None;
         self.idle_at = None;
     }
@@ -226,7 +223,7 @@ impl<M: Memory, W: Memory, P: Park> ReceiveEnd<M, W, P> {
         let mut seen = None;
         for _ in 0..TRIES {
             let Some(table) = &self.table else { return Look::Nothing };
-            let next = choose::next(table, self.mode, self.passed, &mut self.ready);
+            let next = choose::next(table, self.mode, self.position, &mut self.ready);
             let Some(candidate) = next else {
                 if self.catch_up() {
                     continue;
@@ -236,7 +233,7 @@ impl<M: Memory, W: Memory, P: Park> ReceiveEnd<M, W, P> {
             // In order, a frame is the next one for certain if it follows the last, or if a second
             // look finds the same: whatever was published before it is seen by then.
             let settled = self.mode == Mode::Latest
-                || candidate.stamp == layout::after(self.passed)
+                || candidate.stamp == layout::after(self.position.passed)
                 || seen == Some(candidate);
             seen = Some(candidate);
             if settled && let Some(held) = self.claim(candidate, now_ns) {
@@ -266,8 +263,8 @@ impl<M: Memory, W: Memory, P: Park> ReceiveEnd<M, W, P> {
         let record = table.load_record(slot);
         let sequence = layout::sequence_of(&record);
         self.claim = stamp;
-        self.passed = stamp;
-        if sequence == 0 || layout::stamp_of(sequence) != stamp {
+        self.position.passed = stamp;
+        if sequence <= self.position.at_sequence || layout::stamp_of(sequence) != stamp {
             self.let_go();
             return None;
         }
@@ -281,11 +278,11 @@ impl<M: Memory, W: Memory, P: Park> ReceiveEnd<M, W, P> {
         record: [u32; RECORD_WORDS],
         now_ns: u64,
     ) -> Held {
-        let skipped = match self.at_sequence {
+        let skipped = match self.position.at_sequence {
             0 => 0,
             before => sequence.saturating_sub(before).saturating_sub(1),
         };
-        self.at_sequence = sequence;
+        self.position.at_sequence = sequence;
         self.received = self.received.wrapping_add(1);
         self.skipped = self.skipped.wrapping_add(skipped);
         let words = self.own.words();
@@ -298,7 +295,7 @@ impl<M: Memory, W: Memory, P: Park> ReceiveEnd<M, W, P> {
 
     /// Stops holding a frame and wanting anything up to it.
     fn let_go(&mut self) {
-        self.own.words()[receiver_page::PASSED].store(self.passed, Ordering::Release);
+        self.own.words()[receiver_page::PASSED].store(self.position.passed, Ordering::Release);
         self.unclaim();
     }
 
@@ -323,7 +320,7 @@ impl<M: Memory, W: Memory, P: Park> ReceiveEnd<M, W, P> {
     /// The stamp before that of the latest frame, so that this frame is the first to come; before
     /// the generation's first frame, the stamp that it begins after.
     fn before_latest(&self) -> u32 {
-        let Some(table) = &self.table else { return self.passed };
+        let Some(table) = &self.table else { return self.position.passed };
         for _ in 0..TRIES {
             match choose::latest(table) {
                 // Overtaken: it is not the latest any more.
@@ -341,11 +338,12 @@ impl<M: Memory, W: Memory, P: Park> ReceiveEnd<M, W, P> {
     fn catch_up(&mut self) -> bool {
         const FAR: u64 = 1 << 29;
         let latest = layout::load_pair(pair(self.sender.words(), sender_page::LATEST_SEQUENCE));
-        if self.at_sequence == 0 || latest.saturating_sub(self.at_sequence) <= FAR {
+        if self.position.at_sequence == 0 || latest.saturating_sub(self.position.at_sequence) <= FAR
+        {
             return false;
         }
-        let before = self.passed;
-        self.passed = self.before_latest();
-        self.passed != before
+        let before = self.position.passed;
+        self.position.passed = self.before_latest();
+        self.position.passed != before
     }
 }

@@ -1,9 +1,5 @@
 //! The protocol of a stream step by step, in one thread.
 
-#![cfg(not(loom))]
-
-mod kit;
-
 use std::sync::atomic::Ordering;
 
 use handfast_sync::page;
@@ -13,7 +9,7 @@ use handfast_sync::stream::{
 };
 use handfast_sync::{LayoutError, PageKind, Parked, State};
 
-use self::kit::{Receiver, Sender, Stream, drain, frame, new_page, record, zeros};
+use crate::kit::{Receiver, Sender, Stream, drain, frame, new_page, record, zeros};
 
 const TURN: usize = 16;
 const SENDER_WAITING: usize = 19;

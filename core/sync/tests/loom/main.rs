@@ -6,6 +6,7 @@
 
 #![cfg(loom)]
 
+#[cfg(test)]
 mod model;
 
 use std::sync::Arc;
@@ -63,7 +64,7 @@ fn lossless_gets_every_frame_from_its_first_on() {
 
 #[test]
 fn latest_makes_a_waiting_sender_sleep_and_wakes_it() {
-    explore(3, || {
+    explore(2, || {
         beside(Mode::Latest, 2, Lossless::Allowed);
     });
 }

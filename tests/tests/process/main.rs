@@ -1,0 +1,16 @@
+//! What only shows between processes: real programs, real kills, real bytes.
+//!
+//! Each test has a scratch and so a broker of its own. Nothing is timed: a test waits for what a
+//! program says, or for what nothing tells, until it is so.
+
+mod bad_input;
+mod broker;
+mod broker_death;
+mod broker_place;
+mod greetings;
+mod inside;
+mod pixels;
+mod role;
+mod storm;
+mod strangers;
+mod streams;
