@@ -41,12 +41,19 @@ struct Pipe {
     read_end: Option<OwnedFd>,
 }
 
+/// Memory that a client handed in; never mapped here.
+#[derive(Debug)]
+pub(crate) struct Payload {
+    pub(crate) memory: OwnedFd,
+    pub(crate) size_bytes: u64,
+}
+
 /// Everything the broker keeps for the model.
 #[derive(Debug, Default)]
 pub(crate) struct Store {
     pages: BTreeMap<PageId, Page>,
     handles: BTreeMap<HandleId, Pipe>,
-    payloads: BTreeMap<PayloadId, OwnedFd>,
+    payloads: BTreeMap<PayloadId, Payload>,
     spare_pages: Vec<Page>,
     spare_pipes: Vec<Pipe>,
 }
@@ -68,10 +75,22 @@ impl Store {
         Ok(())
     }
 
-    /// Gives back what is held ready beyond the usual need.
+    /// Gives back what is held ready.
     pub(crate) fn trim(&mut self) {
         self.spare_pages.clear();
         self.spare_pipes.clear();
+    }
+
+    /// Pages, those held ready included.
+    pub(crate) fn pages(&self) -> usize {
+        self.pages.len() + self.spare_pages.len()
+    }
+
+    /// Shared memory that is alive because of this process.
+    pub(crate) fn shared_bytes(&self) -> u64 {
+        let page_bytes = u64::try_from(self.pages().saturating_mul(PAGE_BYTES));
+        let payloads: u64 = self.payloads.values().map(|payload| payload.size_bytes).sum();
+        page_bytes.unwrap_or(u64::MAX).saturating_add(payloads)
     }
 
     /// # Panics
@@ -100,8 +119,8 @@ impl Store {
         self.handles.get(&id).map(|pipe| pipe.kept.as_fd())
     }
 
-    pub(crate) fn keep_payload(&mut self, id: PayloadId, memory: OwnedFd) {
-        self.payloads.insert(id, memory);
+    pub(crate) fn keep_payload(&mut self, id: PayloadId, payload: Payload) {
+        self.payloads.insert(id, payload);
     }
 
     pub(crate) fn drop_payload(&mut self, id: PayloadId) {
@@ -161,7 +180,7 @@ impl Store {
     }
 
     pub(crate) fn payload(&self, id: PayloadId) -> Option<BorrowedFd<'_>> {
-        self.payloads.get(&id).map(|memory| memory.as_fd())
+        self.payloads.get(&id).map(|payload| payload.memory.as_fd())
     }
 
     pub(crate) fn read_end(&self, id: HandleId) -> Option<BorrowedFd<'_>> {

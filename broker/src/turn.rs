@@ -14,7 +14,7 @@ use handfast_model::object::{
     Request,
 };
 use handfast_model::security::Token;
-use handfast_model::wire::{self, BrokerMessage, ClientMessage, Hello, Refused, Welcome};
+use handfast_model::wire::{self, BrokerMessage, ClientMessage, Health, Hello, Refused, Welcome};
 use handfast_sys::epoll::{Event, Interest, Poller};
 use handfast_sys::runtime_dir::DirectoryLock;
 use handfast_sys::seqpacket::{Blocking, Incoming, Listener, Received, Socket};
@@ -23,7 +23,7 @@ use thiserror::Error as ThisError;
 use tracing::{debug, info, warn};
 
 use crate::door::{Door, Stage};
-use crate::store::Store;
+use crate::store::{Payload, Store};
 use crate::undertaker::Undertaker;
 
 /// When a broker without clients and objects leaves.
@@ -249,6 +249,13 @@ impl Broker {
             self.idle_since_ns = None;
         } else if self.idle_since_ns.is_none() {
             self.idle_since_ns = Some(clock::now_ns());
+        }
+        self.trim();
+    }
+
+    /// Without objects nothing is held ready for them either.
+    fn trim(&mut self) {
+        if self.manager.counts().1 == 0 {
             self.store.trim();
         }
     }
@@ -351,7 +358,10 @@ impl Broker {
             (Stage::Client(client), ClientMessage::Request { number: request, request: what }) => {
                 self.request(number, client, request, &what, descriptors);
             }
-            (Stage::Greeting, ClientMessage::Request { .. })
+            (Stage::Client(_), ClientMessage::Health { number: question }) => {
+                self.tell_health(number, question);
+            }
+            (Stage::Greeting, ClientMessage::Request { .. } | ClientMessage::Health { .. })
             | (Stage::Client(_), ClientMessage::Hello(_)) => {
                 self.undertaker.bury(descriptors);
                 self.end(number, "it did not begin with hello, or said it twice");
@@ -390,6 +400,27 @@ impl Broker {
         }
     }
 
+    fn tell_health(&mut self, number: u64, question: u32) {
+        let ids = self.manager.handle_ids();
+        let closed = self.store.closed_among(&ids);
+        self.handles_gone(&closed);
+        self.trim();
+        let (clients, objects) = self.manager.counts();
+        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        let own = i32::try_from(std::process::id()).unwrap_or_default();
+        let health = Health {
+            clients: count(clients),
+            objects: count(objects),
+            pages: count(self.store.pages()),
+            descriptors: count(process::open_descriptors(own).unwrap_or_default()),
+            shared_bytes: self.store.shared_bytes(),
+        };
+        let Some(door) = self.doors.get(&number) else { return };
+        if door.send(&BrokerMessage::Health { number: question, health }, &[]).is_err() {
+            self.end(number, "it cannot be answered");
+        }
+    }
+
     fn request(
         &mut self,
         door: u64,
@@ -423,13 +454,19 @@ impl Broker {
         request: &Request,
         memory: Option<OwnedFd>,
     ) -> Result<Reply, Error> {
-        let mut payload = None;
-        if let Some(memory) = &memory {
+        let mut found = None;
+        let mut unusable = Vec::new();
+        if let Some(memory) = memory {
             match memfd::check_sealed(memory.as_fd()) {
-                Ok(sealed) => payload = Some(ReceivedPayload { size_bytes: sealed.size_bytes }),
-                Err(error) => debug!(%error, "the memory that came is not usable"),
+                Ok(sealed) => found = Some(Payload { memory, size_bytes: sealed.size_bytes }),
+                Err(error) => {
+                    debug!(%error, "the memory that came is not usable");
+                    unusable.push(memory);
+                }
             }
         }
+        self.undertaker.bury(unusable);
+        let payload = found.as_ref().map(|found| ReceivedPayload { size_bytes: found.size_bytes });
         let answer = self.store.reserve(Manager::resources(request)).map_err(|error| {
             warn!(%error, "out of descriptors or memory");
             let (limit, _) = process::descriptor_limit();
@@ -438,9 +475,8 @@ impl Broker {
         let mut effects = Vec::new();
         let caller = Caller { client, time_ns: unix_time_ns(), payload };
         let answer = answer.and_then(|()| self.manager.apply(&caller, request, &mut effects));
-        let mut memory = memory;
-        self.perform(effects, &mut memory);
-        self.undertaker.bury(memory.into_iter().collect());
+        self.perform(effects, &mut found);
+        self.undertaker.bury(found.into_iter().map(|payload| payload.memory).collect());
         answer
     }
 
@@ -491,7 +527,7 @@ impl Broker {
     }
 
     /// Performs effects in order. Clients that cannot be told are ended afterwards.
-    fn perform(&mut self, effects: Vec<Effect>, memory: &mut Option<OwnedFd>) {
+    fn perform(&mut self, effects: Vec<Effect>, memory: &mut Option<Payload>) {
         let mut unreachable = Vec::new();
         for effect in effects {
             match effect {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use handfast::{Alpha, Format, Mode};
+use handfast_broker::IdleExit;
 
 use crate::media::pattern::Pattern;
 
@@ -152,7 +153,7 @@ pub(crate) struct BrokerArgs {
     pub(crate) socket: Option<PathBuf>,
     /// Leave so long after the last client and object, or never
     #[arg(long, value_name = "SECONDS", default_value = "never", value_parser = idle_exit)]
-    pub(crate) idle_exit: Option<Duration>,
+    pub(crate) idle_exit: IdleExit,
 }
 
 /// `handfast demo`.
@@ -330,6 +331,6 @@ fn seconds(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }
 
-fn idle_exit(text: &str) -> Result<Option<Duration>, String> {
-    if text == "never" { Ok(None) } else { seconds(text).map(Some) }
+fn idle_exit(text: &str) -> Result<IdleExit, String> {
+    if text == "never" { Ok(IdleExit::Never) } else { seconds(text).map(IdleExit::After) }
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::bail;
 use handfast_broker::activation::{Activation, activate};
 use handfast_broker::place::Place;
-use handfast_broker::{Broker, Config, IdleExit, Users};
+use handfast_broker::{Broker, Config, Users};
 
 use crate::args::BrokerArgs;
 
@@ -20,9 +20,8 @@ pub(crate) fn run(args: &BrokerArgs) -> anyhow::Result<ExitCode> {
             bail!("a broker serves {} already", place.socket.display());
         }
     };
-    let idle_exit = args.idle_exit.map_or(IdleExit::Never, IdleExit::After);
     let users = if place.is_machine() { Users::All } else { Users::Own };
-    let config = Config { socket: Some(place.socket), idle_exit, users };
+    let config = Config { socket: Some(place.socket), idle_exit: args.idle_exit, users };
     let broker = Broker::new(listener, config)?;
     drop(lock);
     broker.serve()?;

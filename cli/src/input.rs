@@ -128,7 +128,9 @@ impl Source {
             Self::Pictures(paths) => {
                 let Some(path) = paths.next() else { return Ok(false) };
                 let picture = png::read_file(&path).with_context(|| path.display().to_string())?;
-                target.copy_from(&picture.as_picture()).with_context(|| path.display().to_string())?;
+                target
+                    .copy_from(&picture.as_picture())
+                    .with_context(|| path.display().to_string())?;
                 Ok(true)
             }
         }

@@ -59,8 +59,8 @@ impl Output {
         let bytes: Bytes = if standard {
             Box::new(BufWriter::with_capacity(1 << 20, io::stdout()))
         } else {
-            let file = File::create(&args.output)
-                .with_context(|| format!("{name} cannot be written"))?;
+            let file =
+                File::create(&args.output).with_context(|| format!("{name} cannot be written"))?;
             Box::new(BufWriter::with_capacity(1 << 20, file))
         };
         Ok(Self { sink: Some(Sink::Waiting(bytes)), format, name, frames: 0 })
@@ -114,8 +114,7 @@ fn start(
         format if yuv => (None.filter(|_: &Format| format.is_yuv()), desc.color),
         _ => (Some(Format::I444), Color::BT709_LIMITED),
     };
-    let mut header =
-        Header::new(desc.width, desc.height, target.unwrap_or(desc.format), color);
+    let mut header = Header::new(desc.width, desc.height, target.unwrap_or(desc.format), color);
     header.rate = rate;
     Ok(Sink::Y4m(Y4mWriter::new(bytes, &header)?, target))
 }

@@ -31,9 +31,9 @@ pub(crate) fn run(args: &SendArgs) -> anyhow::Result<ExitCode> {
     let mut sender = Sender::create_with(&args.name, options(args, &input))?;
     let mut progress = Progress::new(args.quiet);
     let started = Instant::now();
-    let mut pace = Pace::new(args.rate.unwrap_or_else(|| {
-        if args.lossless { Rate::Max } else { input.usual_rate() }
-    }));
+    let mut pace = Pace::new(
+        args.rate.unwrap_or_else(|| if args.lossless { Rate::Max } else { input.usual_rate() }),
+    );
     wait_for_receivers(&mut sender, args.wait, &interrupt, &mut progress)?;
     pace.start();
     while !interrupt.is_raised() && args.frames.is_none_or(|frames| done(&sender) < frames) {
@@ -52,9 +52,7 @@ pub(crate) fn run(args: &SendArgs) -> anyhow::Result<ExitCode> {
         frame.send()?;
         let (sent, dropped) = (sender.sent(), sender.dropped());
         let receivers = sender.receivers().count();
-        progress.tell(sent, || {
-            format!("{}  {receivers} receivers  {dropped} dropped", args.name)
-        });
+        progress.tell(sent, || format!("{}  {receivers} receivers  {dropped} dropped", args.name));
     }
     progress.done();
     let summary = Summary {

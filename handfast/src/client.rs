@@ -5,11 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use handfast_broker::place::Origin;
+use handfast_broker::place::{Origin, Place};
 use handfast_model::contract::access::AccessMask;
+use handfast_model::contract::color::{Alpha, Color};
+use handfast_model::contract::format::Format;
 use handfast_model::object::{
-    Event, Kind, ListEntry, ObjectId, OpeningId, RawName, Reply, Request,
+    Event, Kind, ListEntry, ObjectId, OpeningId, PictureFacts, RawName, Reply, Request,
 };
+use handfast_model::wire::Health;
 use handfast_sync::stream::{self, ReceiverStatus, SenderStatistics};
 use handfast_sys::mapping::{self, ReadMapping};
 use handfast_sys::process;
@@ -61,6 +64,34 @@ pub struct ObjectInfo {
     pub payload_bytes: u64,
     /// Whether a stream's sender is there.
     pub has_sender: bool,
+    /// What a stream's pictures are, while its sender is there.
+    pub picture: Option<PictureInfo>,
+}
+
+/// What the sender of a stream says that its pictures are. Each frame says it for itself too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PictureInfo {
+    /// In pixels.
+    pub width: u32,
+    /// In pixels.
+    pub height: u32,
+    /// The pixels' format.
+    pub format: Format,
+    /// What the numbers of a pixel mean.
+    pub color: Color,
+    /// What its alpha means.
+    pub alpha: Alpha,
+}
+
+fn picture(facts: &PictureFacts) -> Option<PictureInfo> {
+    let &PictureFacts { width, height, format, color, alpha } = facts;
+    Some(PictureInfo {
+        width,
+        height,
+        format: Format::from_number(format)?,
+        color: Color::from_word(color)?,
+        alpha: Alpha::from_number(alpha)?,
+    })
 }
 
 /// A receiver of a stream.
@@ -116,7 +147,25 @@ impl Client {
     ///
     /// As [`Self::connect`].
     pub fn connect_existing() -> Result<Option<Self>> {
-        Ok(Link::connect_existing()?.map(|link| Self { link }))
+        Ok(Link::connect_existing(&Place::find()?)?.map(|link| Self { link }))
+    }
+
+    /// Connects to the broker that listens at `socket`: None when nobody answers.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::connect`].
+    pub fn connect_to(socket: &Path) -> Result<Option<Self>> {
+        Ok(Link::connect_existing(&Place::at(socket)?)?.map(|link| Self { link }))
+    }
+
+    /// What the broker's process holds, to look for leaks.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::ErrorKind::Lost`].
+    pub fn health(&mut self) -> Result<Health> {
+        self.link.health()
     }
 
     /// Who the broker is.
@@ -220,8 +269,7 @@ impl Client {
     ///
     /// [`crate::ErrorKind::Lost`].
     pub fn forget(&mut self, observed: Observed) -> Result<()> {
-        self.link.call(None, Request::Drop { opening: observed.opening }, None)?;
-        Ok(())
+        self.link.tell(Request::Drop { opening: observed.opening })
     }
 
     /// Asks to be told of the next change of what [`Self::list`] shows.
@@ -274,5 +322,6 @@ fn describe(entry: ListEntry) -> ObjectInfo {
         receivers: stream.map_or(0, |stream| stream.receivers),
         payload_bytes: stream.map_or(0, |stream| stream.payload_bytes),
         has_sender: sender_pid.is_some(),
+        picture: stream.and_then(|stream| picture(&stream.picture)),
     }
 }

@@ -53,7 +53,7 @@ mod send_frame;
 mod sender;
 mod words;
 
-pub use client::{BrokerInfo, Client, ObjectInfo, Observed, ReceiverInfo};
+pub use client::{BrokerInfo, Client, ObjectInfo, Observed, PictureInfo, ReceiverInfo};
 pub use error::{Error, ErrorKind, Result};
 pub use frame::{Frame, SharedBytes};
 pub use handfast_model::contract::color::{Alpha, Color, Range};
@@ -63,7 +63,9 @@ pub use handfast_model::contract::format::{
 pub use handfast_model::contract::frame::{FrameRecord, Rect};
 pub use handfast_model::contract::status::Status;
 pub use handfast_model::object::{Kind, ObjectId};
+pub use handfast_model::wire::Health;
 pub use handfast_sync::stream::{Mode, ReceiverStatus, SenderStatistics};
+pub use handfast_sys::clock::now_ns as monotonic_ns;
 pub use receiver::{Next, Receiver};
 pub use send_frame::{SendFrame, Sent};
 pub use sender::{Lossless, Sender, SenderOptions};

@@ -1,6 +1,6 @@
 //! The connection to a broker: found, started if need be, and spoken to in requests and answers.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
@@ -8,15 +8,33 @@ use handfast_broker::activation::{self, Activation, ActivationError};
 use handfast_broker::place::Place;
 use handfast_image::{broker_program, start_broker};
 use handfast_model::object::{Event, Reply, Request};
-use handfast_model::wire::{self, BrokerMessage, ClientMessage, Hello, Welcome, WireError};
+use handfast_model::wire::{self, BrokerMessage, ClientMessage, Health, Hello, Welcome, WireError};
 use handfast_sys::fork::ForkGuard;
 use handfast_sys::seqpacket::{Blocking, Incoming, Readiness, Socket};
-use handfast_sys::{peer, process};
+use handfast_sys::{clock, peer, process};
 
 use crate::error::{Cause, Error, Result, Unwelcome};
 
 /// A broker that leaves while we connect hangs up before it greets; then we look again.
 const CONNECT_TRIES: u32 = 8;
+
+/// What became of a request that nobody waits for.
+#[derive(Debug)]
+enum Posted {
+    /// Its answer will be dropped.
+    Forgotten,
+    /// Its answer has not come.
+    Awaited,
+    /// Its answer.
+    Answered(Answer),
+}
+
+/// The answer to a request, with the descriptors that came with it.
+pub(crate) type Answer = Result<(Reply, Vec<OwnedFd>)>;
+
+/// The number of a request that was posted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ticket(u32);
 
 /// A connection of this process to one broker.
 #[derive(Debug)]
@@ -26,6 +44,7 @@ pub(crate) struct Link {
     welcome: Welcome,
     guard: ForkGuard,
     next_number: u32,
+    posted: BTreeMap<u32, Posted>,
     events: VecDeque<Event>,
     buffer: Vec<u8>,
     lost: bool,
@@ -53,11 +72,10 @@ impl Link {
         Err(Cause::BrokerLost.into())
     }
 
-    /// Connects to the broker of this process's environment if one answers.
-    pub(crate) fn connect_existing() -> Result<Option<Self>> {
-        let place = Place::find()?;
-        match activation::connect(&place)? {
-            Some(socket) => Self::greet(socket, &place),
+    /// Connects to the broker of a place if one answers.
+    pub(crate) fn connect_existing(place: &Place) -> Result<Option<Self>> {
+        match activation::connect(place)? {
+            Some(socket) => Self::greet(socket, place),
             None => Ok(None),
         }
     }
@@ -84,6 +102,7 @@ impl Link {
                 welcome,
                 guard: ForkGuard::new()?,
                 next_number: 0,
+                posted: BTreeMap::new(),
                 events: VecDeque::new(),
                 buffer,
                 lost: false,
@@ -93,6 +112,7 @@ impl Link {
             }
             BrokerMessage::Reply { .. }
             | BrokerMessage::Failed { .. }
+            | BrokerMessage::Health { .. }
             | BrokerMessage::Event(_) => Err(Cause::Unexpected.into()),
         }
     }
@@ -128,36 +148,123 @@ impl Link {
         name: Option<&str>,
         request: Request,
         memory: Option<BorrowedFd<'_>>,
-    ) -> Result<(Reply, Vec<OwnedFd>)> {
-        self.check_process()?;
-        if self.lost {
-            return Err(Cause::BrokerLost.into());
-        }
-        self.next_number = self.next_number.wrapping_add(1);
-        let number = self.next_number;
-        let message = ClientMessage::Request { number, request };
-        let memory: Vec<_> = memory.into_iter().collect();
-        match self.socket.send(&message.encode(), &memory, Blocking::Wait) {
-            Ok(()) => {}
-            Err(error) if error.is_gone() => return Err(self.lose()),
-            Err(error) => return Err(error.into()),
-        }
+    ) -> Answer {
+        let number = self.send(request, memory, Blocking::Wait)?;
         loop {
-            let Some((answer, descriptors)) = self.receive()? else { return Err(self.lose()) };
-            match answer {
-                BrokerMessage::Event(event) => self.events.push_back(event),
+            let Some((message, descriptors)) = self.receive()? else { return Err(self.lose()) };
+            match message {
                 BrokerMessage::Reply { number: answered, reply } if answered == number => {
                     return Ok((reply, descriptors));
                 }
                 BrokerMessage::Failed { number: answered, error } if answered == number => {
                     return Err(Error::refused(name, error));
                 }
-                BrokerMessage::Welcome(_)
-                | BrokerMessage::Refused(_)
-                | BrokerMessage::Reply { .. }
-                | BrokerMessage::Failed { .. } => return Err(Cause::Unexpected.into()),
+                other => self.sort(other, descriptors)?,
             }
         }
+    }
+
+    /// What the broker's process holds.
+    pub(crate) fn health(&mut self) -> Result<Health> {
+        let number = self.next_number()?;
+        self.send_message(&ClientMessage::Health { number }, &[], Blocking::Wait)?;
+        loop {
+            let Some((message, descriptors)) = self.receive()? else { return Err(self.lose()) };
+            match message {
+                BrokerMessage::Health { number: answered, health } if answered == number => {
+                    return Ok(health);
+                }
+                other => self.sort(other, descriptors)?,
+            }
+        }
+    }
+
+    /// Asks without waiting, for the broker may be slow or stopped and there is work to do.
+    pub(crate) fn post(&mut self, request: Request) -> Result<Ticket> {
+        let number = self.send(request, None, Blocking::Never)?;
+        self.posted.insert(number, Posted::Awaited);
+        Ok(Ticket(number))
+    }
+
+    /// Tells something whose answer does not matter.
+    pub(crate) fn tell(&mut self, request: Request) -> Result<()> {
+        let number = self.send(request, None, Blocking::Never)?;
+        self.posted.insert(number, Posted::Forgotten);
+        Ok(())
+    }
+
+    /// The answer to a posted request, if it has come.
+    pub(crate) fn answer(&mut self, ticket: Ticket) -> Result<Option<Answer>> {
+        while !matches!(self.posted.get(&ticket.0), Some(Posted::Answered(_))) {
+            match self.socket.wait_readable(Some(0))? {
+                Readiness::TimedOut => return Ok(None),
+                Readiness::HangUp => return Err(self.lose()),
+                Readiness::Ready => {}
+            }
+            let Some((message, descriptors)) = self.receive()? else { return Err(self.lose()) };
+            self.sort(message, descriptors)?;
+        }
+        match self.posted.remove(&ticket.0) {
+            Some(Posted::Answered(answer)) => Ok(Some(answer)),
+            Some(Posted::Forgotten | Posted::Awaited) | None => Ok(None),
+        }
+    }
+
+    fn send(
+        &mut self,
+        request: Request,
+        memory: Option<BorrowedFd<'_>>,
+        blocking: Blocking,
+    ) -> Result<u32> {
+        let number = self.next_number()?;
+        let memory: Vec<_> = memory.into_iter().collect();
+        self.send_message(&ClientMessage::Request { number, request }, &memory, blocking)?;
+        Ok(number)
+    }
+
+    fn next_number(&mut self) -> Result<u32> {
+        self.check_process()?;
+        if self.lost {
+            return Err(Cause::BrokerLost.into());
+        }
+        self.next_number = self.next_number.wrapping_add(1);
+        Ok(self.next_number)
+    }
+
+    fn send_message(
+        &mut self,
+        message: &ClientMessage,
+        memory: &[BorrowedFd<'_>],
+        blocking: Blocking,
+    ) -> Result<()> {
+        match self.socket.send(&message.encode(), memory, blocking) {
+            Ok(()) => Ok(()),
+            Err(error) if error.is_gone() => Err(self.lose()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Puts a message where whoever asked for it will look.
+    fn sort(&mut self, message: BrokerMessage, descriptors: Vec<OwnedFd>) -> Result<()> {
+        let (number, answer) = match message {
+            BrokerMessage::Event(event) => {
+                self.events.push_back(event);
+                return Ok(());
+            }
+            BrokerMessage::Reply { number, reply } => (number, Ok((reply, descriptors))),
+            BrokerMessage::Failed { number, error } => (number, Err(Error::refused(None, error))),
+            BrokerMessage::Welcome(_)
+            | BrokerMessage::Refused(_)
+            | BrokerMessage::Health { .. } => return Err(Cause::Unexpected.into()),
+        };
+        match self.posted.remove(&number) {
+            Some(Posted::Forgotten) => {}
+            Some(Posted::Awaited) => {
+                self.posted.insert(number, Posted::Answered(answer));
+            }
+            Some(Posted::Answered(_)) | None => return Err(Cause::Unexpected.into()),
+        }
+        Ok(())
     }
 
     /// The next event, waiting at most so long; None when none came.
@@ -170,15 +277,18 @@ impl Link {
             return Err(Cause::BrokerLost.into());
         }
         let timeout_ns = timeout.map(|t| u64::try_from(t.as_nanos()).unwrap_or(u64::MAX));
-        match self.socket.wait_readable(timeout_ns)? {
-            Readiness::TimedOut => Ok(None),
-            Readiness::HangUp => Err(self.lose()),
-            Readiness::Ready => match self.receive()? {
-                Some((BrokerMessage::Event(event), _)) => Ok(Some(event)),
-                Some(_) => Err(Cause::Unexpected.into()),
-                None => Err(self.lose()),
-            },
+        let deadline_ns = timeout_ns.map(|ns| clock::now_ns().saturating_add(ns));
+        while self.events.is_empty() {
+            let left_ns = deadline_ns.map(|at| at.saturating_sub(clock::now_ns()));
+            match self.socket.wait_readable(left_ns)? {
+                Readiness::TimedOut => return Ok(None),
+                Readiness::HangUp => return Err(self.lose()),
+                Readiness::Ready => {}
+            }
+            let Some((message, descriptors)) = self.receive()? else { return Err(self.lose()) };
+            self.sort(message, descriptors)?;
         }
+        Ok(self.events.pop_front())
     }
 
     /// Whether the broker still holds its end, asked of the kernel now.

@@ -251,7 +251,7 @@ impl Receiver {
     fn leave(&mut self) {
         let Some(mut joined) = self.joined.take() else { return };
         joined.end.leave();
-        if let Err(error) = self.link.call(None, Request::Drop { opening: joined.opening }, None) {
+        if let Err(error) = self.link.tell(Request::Drop { opening: joined.opening }) {
             debug!(%error, "the broker was not told that a receiver has left");
         }
     }
@@ -319,7 +319,7 @@ impl Receiver {
         };
         let joined = self.join(opening, sender_pid, descriptors, deadline_ns);
         if !matches!(joined, Ok(Some(_))) && !self.link.is_lost() {
-            self.link.call(None, Request::Drop { opening }, None)?;
+            self.link.tell(Request::Drop { opening })?;
         }
         joined
     }
@@ -352,7 +352,7 @@ impl Receiver {
         let mut descriptors = descriptors.into_iter();
         let own = next_descriptor(&mut descriptors)?;
         let own = mapping::map_writable(own.as_fd(), page_bytes())?.into_words();
-        self.link.call(None, Request::Mapped { opening }, None)?;
+        self.link.tell(Request::Mapped { opening })?;
         let end = ReceiveEnd::new(TheirWords(page.into()), OwnWords(own), Futex, self.mode)?;
         let mut joined = Joined { opening, end, generation: None, sender, sender_pid };
         joined.enter(generation, descriptors.next())?;

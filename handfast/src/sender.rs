@@ -8,7 +8,7 @@ use handfast_model::contract::color::{Alpha, Color};
 use handfast_model::contract::format::{Alignment, Format, Layout};
 use handfast_model::contract::frame::FrameRecord;
 use handfast_model::object::{
-    GenerationLayout, Kind, ObjectId, OpeningId, RawName, Reply, Request,
+    GenerationLayout, Kind, ObjectId, OpeningId, PictureFacts, RawName, Reply, Request,
 };
 use handfast_sync::page::PAGE_BYTES;
 use handfast_sync::park::Parked;
@@ -20,7 +20,7 @@ use handfast_sys::{clock, memory};
 use tracing::{debug, warn};
 
 use crate::error::{Cause, ErrorKind, Result};
-use crate::link::{Link, next_descriptor};
+use crate::link::{Link, Ticket, next_descriptor};
 use crate::send_frame::SendFrame;
 use crate::words::{Futex, OwnWords, TheirWords};
 
@@ -106,6 +106,8 @@ pub struct Sender {
     /// Where a frame is drawn while every slot is held.
     scratch: Vec<u8>,
     events_seen: u32,
+    /// The question for more receivers' pages, until it is answered.
+    asked: Option<Ticket>,
     object: ObjectId,
     opening: OpeningId,
     handle: Option<OwnedFd>,
@@ -159,6 +161,7 @@ impl Sender {
         let mut sender = Self {
             name: name.to_owned(),
             events_seen: end.events(),
+            asked: None,
             end,
             generation: None,
             scratch: Vec::new(),
@@ -431,27 +434,37 @@ impl Sender {
     }
 
     /// Looks at what the broker has to tell: receivers came or went, and pages for more are
-    /// there. Without a broker the stream goes on with the receivers it has.
+    /// there. It asks without waiting for the answer, which is picked up at a later call, so a
+    /// broker that is slow or stopped holds up no frame; without one the stream goes on with the
+    /// receivers it has.
     fn attend(&mut self) {
+        let outcome = self.take_what_came().and_then(|()| self.ask_for_stock());
+        match outcome {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::Lost => self.asked = None,
+            Err(error) => warn!(%error, "no receiver can join at the moment"),
+        }
+    }
+
+    fn take_what_came(&mut self) -> Result<()> {
+        let Some(ticket) = self.asked else { return Ok(()) };
+        let Some(answer) = self.link.answer(ticket)? else { return Ok(()) };
+        self.asked = None;
+        match answer? {
+            (Reply::StreamStock { .. }, stock) => self.take_stock(stock.into_iter()),
+            _ => Err(Cause::Unexpected.into()),
+        }
+    }
+
+    fn ask_for_stock(&mut self) -> Result<()> {
         let events = self.end.events();
-        if events == self.events_seen {
-            return;
+        if events == self.events_seen || self.asked.is_some() || self.link.is_lost() {
+            return Ok(());
         }
         self.events_seen = events;
         self.end.reap();
-        let request = Request::StreamStock { opening: self.opening };
-        let outcome = match self.link.call(None, request, None) {
-            Ok((Reply::StreamStock { .. }, stock)) => self.take_stock(stock.into_iter()),
-            Ok(_) => Err(Cause::Unexpected.into()),
-            Err(error) => Err(error),
-        };
-        match outcome {
-            Ok(()) => {}
-            Err(error) if error.kind() == ErrorKind::Lost => {
-                debug!(%error, "nobody new can join");
-            }
-            Err(error) => warn!(%error, "no receiver can join at the moment"),
-        }
+        self.asked = Some(self.link.post(Request::StreamStock { opening: self.opening })?);
+        Ok(())
     }
 
     /// Maps receivers' pages, then says so: only then does the broker give them out.
@@ -460,8 +473,7 @@ impl Sender {
             let page = mapping::map_read_only(page.as_fd(), page_bytes())?;
             self.end.add_receiver(TheirWords(page.into()))?;
         }
-        self.link.call(None, Request::Mapped { opening: self.opening }, None)?;
-        Ok(())
+        self.link.tell(Request::Mapped { opening: self.opening })
     }
 
     fn start_generation(&mut self) -> Result<()> {
@@ -477,6 +489,13 @@ impl Sender {
             slots: options.slots,
             table_bytes: u64::try_from(table_bytes).unwrap_or(u64::MAX),
             slot_bytes,
+            picture: PictureFacts {
+                width,
+                height,
+                format: options.format.number(),
+                color: options.color.to_word(),
+                alpha: options.alpha.number(),
+            },
         };
         let wanted_bytes = layout.needs_bytes().unwrap_or(u64::MAX);
         if let Some(available_bytes) = memory::available_bytes()
@@ -545,8 +564,7 @@ impl Drop for Sender {
         self.end.end();
         // The name is free when the last copy of the handle is closed, so that comes first.
         self.handle = None;
-        let goodbye = self.link.call(None, Request::Drop { opening: self.opening }, None);
-        if let Err(error) = goodbye {
+        if let Err(error) = self.link.tell(Request::Drop { opening: self.opening }) {
             debug!(%error, "the broker was not told that the stream has ended");
         }
     }

@@ -13,6 +13,6 @@ pub(crate) mod png;
 pub(crate) mod raw;
 pub(crate) mod y4m;
 
-use handfast::{Alpha, Color, Range};
-use handfast::{Alignment, Format, Layout, LayoutError, Plane, check_size};
 use handfast::FrameRecord;
+use handfast::{Alignment, Format, Layout, LayoutError, Plane, check_size};
+use handfast::{Alpha, Color, Range};

@@ -23,8 +23,8 @@ use handfast_model::contract::access::AccessMask;
 use handfast_model::contract::limits;
 use handfast_model::object::{
     Caller, Cap, ClientId, Effect, Error, Event, GenerationLayout, HandleId, Kind, ListEntry,
-    Manager, ObjectId, OpeningId, PageId, PayloadId, RawName, ReceivedPayload, Reply, Request,
-    StreamEnd,
+    Manager, ObjectId, OpeningId, PageId, PayloadId, PictureFacts, RawName, ReceivedPayload, Reply,
+    Request, StreamEnd,
 };
 use handfast_model::security::Token;
 
@@ -147,7 +147,13 @@ impl Desk {
         number: u32,
         bytes: u64,
     ) -> Result<Reply, Error> {
-        let layout = GenerationLayout { number, slots: 1, table_bytes: 0, slot_bytes: 1 };
+        let layout = GenerationLayout {
+            number,
+            slots: 1,
+            table_bytes: 0,
+            slot_bytes: 1,
+            picture: PictureFacts::default(),
+        };
         self.check(client, &Request::StreamPublish { opening, layout }, Some(bytes))
     }
 

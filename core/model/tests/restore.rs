@@ -5,8 +5,8 @@
 use handfast_model::contract::access::AccessMask;
 use handfast_model::contract::limits;
 use handfast_model::object::{
-    Caller, Cap, ClientId, Error, GenerationLayout, HandleId, Kind, Manager, OpeningId, RawName,
-    ReceivedPayload, Reply, Request, SnapshotError,
+    Caller, Cap, ClientId, Error, GenerationLayout, HandleId, Kind, Manager, OpeningId,
+    PictureFacts, RawName, ReceivedPayload, Reply, Request, SnapshotError,
 };
 use handfast_model::security::Token;
 use proptest::prelude::*;
@@ -45,7 +45,13 @@ fn full() -> Manager {
     for uid in [1000, 1000, 0, 1001] {
         manager.client_arrived(Token { uid, gid: 5 }, 4321).unwrap();
     }
-    let layout = GenerationLayout { number: 1, slots: 2, table_bytes: 64, slot_bytes: 4096 };
+    let layout = GenerationLayout {
+        number: 1,
+        slots: 2,
+        table_bytes: 64,
+        slot_bytes: 4096,
+        picture: PictureFacts::default(),
+    };
     let (opening, second) = (OpeningId(1), OpeningId(2));
     let watch_name = |name: &str| Request::WatchName { name: RawName::from(name), watch: 1 };
     let share = RawName::from("Global\\stage");

@@ -19,9 +19,10 @@ impl<'a> Idle<'a> {
     pub(crate) fn look(scratch: &'a Scratch) -> Self {
         let mut receiver = Role::start(scratch, &["recv", "first", "latest"]);
         let mut sender = Role::start(scratch, &["send", "first", "3"]);
-        sender.ask("receivers 1");
-        sender.ask("frame");
-        assert_eq!(receiver.ask("take"), "frame 1");
+        receiver.tell("take");
+        assert_eq!(sender.ask("receivers 1"), "receivers 1");
+        assert_eq!(sender.ask("frame"), "sent 1");
+        assert_eq!(receiver.hear(), "frame 1");
         sender.leave();
         receiver.leave();
         let pid = scratch.broker().expect("a broker was started");

@@ -176,7 +176,7 @@ impl Manager {
             | Request::Open { name, .. }
             | Request::OpenHandle { name, .. }
             | Request::WatchName { name, .. } => name,
-            Request::List { .. } => return self.handles.keys().copied().collect(),
+            Request::List { .. } => return self.handle_ids(),
             Request::Create { name: None, .. }
             | Request::Share { name: None, .. }
             | Request::Drop { .. }
@@ -237,7 +237,13 @@ impl Manager {
         self.clients.is_empty() && self.objects.is_empty()
     }
 
-    /// Clients and objects, for the log.
+    /// Every handle that the broker made and that is not known to be closed.
+    #[must_use]
+    pub fn handle_ids(&self) -> Vec<HandleId> {
+        self.handles.keys().copied().collect()
+    }
+
+    /// Clients and objects.
     #[must_use]
     pub fn counts(&self) -> (usize, usize) {
         (self.clients.len(), self.objects.len())

@@ -22,5 +22,5 @@ pub use kind::Kind;
 pub use manager::{Caller, Manager};
 pub use name::{Directory, ObjectName, RawName};
 pub use reply::{Attachment, ListEntry, Reply, StreamFacts};
-pub use request::{GenerationLayout, ReceivedPayload, Request, Resources};
+pub use request::{GenerationLayout, PictureFacts, ReceivedPayload, Request, Resources};
 pub use snapshot::SnapshotError;

@@ -8,7 +8,7 @@ use super::effect::StreamEnd;
 use super::id::{ClientId, HandleId, ObjectId, OpeningId, PageId, PayloadId};
 use super::kind::Kind;
 use super::name::ObjectName;
-use super::request::GenerationLayout;
+use super::request::{GenerationLayout, PictureFacts};
 
 /// One descriptor that goes with a reply, in the order of [`Reply::attachments`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +61,8 @@ pub struct StreamFacts {
     pub receivers: u32,
     /// Size of the present generation's memory.
     pub payload_bytes: u64,
+    /// What its pictures are, while the sender is there; zeros before the first generation.
+    pub picture: PictureFacts,
 }
 
 /// One receiver of a stream.
@@ -146,7 +148,7 @@ pub enum Reply {
     },
     /// `StreamInspect`: attached are the receivers' pages, read-only.
     StreamReceivers {
-        /// In the order of their pages.
+        /// In the order of their clients.
         receivers: Vec<ReceiverFacts>,
         /// Whether there are more.
         more: bool,

@@ -124,6 +124,24 @@ pub struct GenerationLayout {
     pub table_bytes: u64,
     /// Distance from slot to slot.
     pub slot_bytes: u64,
+    /// What is in the slots.
+    pub picture: PictureFacts,
+}
+
+/// What a sender says that its pictures are, for listings. The model only passes it on; each
+/// frame says for itself what it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct PictureFacts {
+    /// In pixels.
+    pub width: u32,
+    /// In pixels.
+    pub height: u32,
+    /// Number of the format.
+    pub format: u32,
+    /// Colour as one word.
+    pub color: u32,
+    /// Number of the alpha mode.
+    pub alpha: u8,
 }
 
 impl GenerationLayout {

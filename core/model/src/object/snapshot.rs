@@ -15,7 +15,7 @@ use super::kind::Kind;
 use super::kind::stream::{Mapped, Receiver, Stream};
 use super::manager::Manager;
 use super::name::{Directory, ObjectName};
-use super::request::GenerationLayout;
+use super::request::{GenerationLayout, PictureFacts};
 use super::state::{Body, Client, Counters, Handle, Maker, Object, Opening, Share, Usage, Watch};
 
 const VERSION: u32 = 1;
@@ -290,6 +290,11 @@ fn put_stream(w: &mut ByteWriter, stream: &Stream) {
         w.u32(layout.slots);
         w.u64(layout.table_bytes);
         w.u64(layout.slot_bytes);
+        let picture = &layout.picture;
+        for number in [picture.width, picture.height, picture.format, picture.color] {
+            w.u32(number);
+        }
+        w.u8(picture.alpha);
         w.u64(payload.0);
         w.u64(*size_bytes);
     }
@@ -335,6 +340,13 @@ fn stream(r: &mut ByteReader<'_>) -> Result<Stream, Malformed> {
             slots: r.u32()?,
             table_bytes: r.u64()?,
             slot_bytes: r.u64()?,
+            picture: PictureFacts {
+                width: r.u32()?,
+                height: r.u32()?,
+                format: r.u32()?,
+                color: r.u32()?,
+                alpha: r.u8()?,
+            },
         };
         Ok((layout, PayloadId(r.u64()?), r.u64()?))
     })?;

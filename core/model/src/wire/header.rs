@@ -13,8 +13,7 @@ const HEADER_BYTES: usize = 20;
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident = $number:literal,)*) => {
-        /// What a message is. Requests are below 0x100, replies have the number of their
-        /// request with 0x100 added.
+        /// What a message is. What clients send is below 0x100, what the broker sends above.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Kind {
             $($(#[$doc])* $name,)*
@@ -38,6 +37,8 @@ macro_rules! kinds {
 kinds! {
     /// The first message of a client.
     Hello = 0x01,
+    /// What the broker holds.
+    Health = 0x0D,
     /// `Request::Create`.
     Create = 0x02,
     /// `Request::Open`.
@@ -92,6 +93,8 @@ kinds! {
     Listing = 0x10A,
     /// `Reply::Facts`.
     Facts = 0x10B,
+    /// The answer to `Health`.
+    HealthFacts = 0x10C,
     /// `Reply::StreamJoined`.
     StreamJoined = 0x120,
     /// `Reply::StreamFull`.

@@ -6,11 +6,13 @@
 
 mod error;
 mod header;
+mod health;
 mod hello;
 mod reply;
 mod request;
 
 pub use header::{Header, Kind};
+pub use health::Health;
 pub use hello::{Hello, Refused, Welcome};
 
 use alloc::vec::Vec;
@@ -70,6 +72,11 @@ pub enum ClientMessage {
         /// The request.
         request: Request,
     },
+    /// What does the broker hold?
+    Health {
+        /// Given back in the answer.
+        number: u32,
+    },
 }
 
 /// What the broker sends.
@@ -93,6 +100,13 @@ pub enum BrokerMessage {
         /// Why.
         error: Error,
     },
+    /// The answer to `Health`.
+    Health {
+        /// The question's number.
+        number: u32,
+        /// The answer.
+        health: Health,
+    },
     /// Something the client asked to be told.
     Event(Event),
 }
@@ -103,7 +117,7 @@ impl ClientMessage {
     pub const fn descriptors(&self) -> u16 {
         match self {
             Self::Request { request: Request::StreamPublish { .. }, .. } => 1,
-            Self::Hello(_) | Self::Request { .. } => 0,
+            Self::Hello(_) | Self::Request { .. } | Self::Health { .. } => 0,
         }
     }
 
@@ -117,6 +131,7 @@ impl ClientMessage {
                 (Kind::Hello, 0)
             }
             Self::Request { number, request } => (request::encode(&mut body, request), *number),
+            Self::Health { number } => (Kind::Health, *number),
         };
         header::frame(kind, number, self.descriptors(), body)
     }
@@ -126,13 +141,14 @@ impl ClientMessage {
     /// # Errors
     ///
     /// Every variant of [`WireError`].
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all other kinds are requests or refused")]
     pub fn decode(bytes: &[u8], came: usize) -> Result<Self, WireError> {
         let (header, mut body) = header::unframe(bytes, came)?;
-        let message = if header.kind == Kind::Hello {
-            Self::Hello(Hello::decode(&mut body)?)
-        } else {
-            let request = request::decode(header.kind, &mut body)?;
-            Self::Request { number: header.number, request }
+        let number = header.number;
+        let message = match header.kind {
+            Kind::Hello => Self::Hello(Hello::decode(&mut body)?),
+            Kind::Health => Self::Health { number },
+            kind => Self::Request { number, request: request::decode(kind, &mut body)? },
         };
         body.finish()?;
         let stray_number = matches!(message, Self::Hello(_)) && header.number != 0;
@@ -151,7 +167,11 @@ impl BrokerMessage {
             Self::Reply { reply, .. } => {
                 u16::try_from(reply.attachments().len()).unwrap_or(u16::MAX)
             }
-            Self::Welcome(_) | Self::Refused(_) | Self::Failed { .. } | Self::Event(_) => 0,
+            Self::Welcome(_)
+            | Self::Refused(_)
+            | Self::Failed { .. }
+            | Self::Health { .. }
+            | Self::Event(_) => 0,
         }
     }
 
@@ -173,6 +193,10 @@ impl BrokerMessage {
                 error::encode(&mut body, error);
                 (Kind::Failed, *number)
             }
+            Self::Health { number, health } => {
+                health.encode(&mut body);
+                (Kind::HealthFacts, *number)
+            }
             Self::Event(event) => {
                 encode_event(&mut body, event);
                 (Kind::Event, 0)
@@ -193,6 +217,7 @@ impl BrokerMessage {
         let message = match header.kind {
             Kind::Welcome => Self::Welcome(Welcome::decode(&mut body)?),
             Kind::Refused => Self::Refused(Refused::decode(&mut body)?),
+            Kind::HealthFacts => Self::Health { number, health: Health::decode(&mut body)? },
             Kind::Failed => Self::Failed { number, error: error::decode(&mut body)? },
             Kind::Event => Self::Event(decode_event(&mut body)?),
             kind => Self::Reply { number, reply: reply::decode(kind, &mut body)? },

@@ -12,7 +12,7 @@ use crate::security::Granted;
 
 use super::WireError;
 use super::header::Kind;
-use super::request::{layout, put_layout};
+use super::request::{layout, picture, put_layout, put_picture};
 
 fn put_object(w: &mut ByteWriter, object: &ObjectId) {
     w.u64(object.instance);
@@ -78,6 +78,7 @@ fn put_entry(w: &mut ByteWriter, entry: &ListEntry) {
         w.u32(stream.generation);
         w.u32(stream.receivers);
         w.u64(stream.payload_bytes);
+        put_picture(w, &stream.picture);
     }
 }
 
@@ -113,7 +114,8 @@ fn stream_facts(r: &mut ByteReader<'_>) -> Result<StreamFacts, WireError> {
         _ => return Err(WireError::Malformed),
     };
     let (generation, receivers, payload_bytes) = (r.u32()?, r.u32()?, r.u64()?);
-    Ok(StreamFacts { sender_pid, end, generation, receivers, payload_bytes })
+    let picture = picture(r)?;
+    Ok(StreamFacts { sender_pid, end, generation, receivers, payload_bytes, picture })
 }
 
 fn truth(r: &mut ByteReader<'_>) -> Result<bool, WireError> {

@@ -1,8 +1,8 @@
 //! Requests as bytes.
 
 use crate::contract::access::AccessMask;
-use crate::contract::bytes::{ByteReader, ByteWriter};
-use crate::object::{self, GenerationLayout, OpeningId, RawName, Request};
+use crate::contract::bytes::{ByteReader, ByteWriter, Malformed};
+use crate::object::{self, GenerationLayout, OpeningId, PictureFacts, RawName, Request};
 
 use super::WireError;
 use super::header::Kind;
@@ -39,6 +39,24 @@ pub(super) fn put_layout(w: &mut ByteWriter, layout: &GenerationLayout) {
     w.u32(layout.slots);
     w.u64(layout.table_bytes);
     w.u64(layout.slot_bytes);
+    put_picture(w, &layout.picture);
+}
+
+pub(super) fn put_picture(w: &mut ByteWriter, picture: &PictureFacts) {
+    for number in [picture.width, picture.height, picture.format, picture.color] {
+        w.u32(number);
+    }
+    w.u8(picture.alpha);
+}
+
+pub(super) fn picture(r: &mut ByteReader<'_>) -> Result<PictureFacts, Malformed> {
+    Ok(PictureFacts {
+        width: r.u32()?,
+        height: r.u32()?,
+        format: r.u32()?,
+        color: r.u32()?,
+        alpha: r.u8()?,
+    })
 }
 
 pub(super) fn layout(r: &mut ByteReader<'_>) -> Result<GenerationLayout, WireError> {
@@ -47,6 +65,7 @@ pub(super) fn layout(r: &mut ByteReader<'_>) -> Result<GenerationLayout, WireErr
         slots: r.u32()?,
         table_bytes: r.u64()?,
         slot_bytes: r.u64()?,
+        picture: picture(r)?,
     })
 }
 

@@ -165,7 +165,13 @@ fn slots_and_memory() {
     let sender = desk.client(1000);
     let (one, two) = (desk.create(sender, "one"), desk.create(sender, "two"));
     let publish = |desk: &mut Desk, slots, slot_bytes| {
-        let layout = GenerationLayout { number: 1, slots, table_bytes: 0, slot_bytes };
+        let layout = GenerationLayout {
+            number: 1,
+            slots,
+            table_bytes: 0,
+            slot_bytes,
+            picture: PictureFacts::default(),
+        };
         let request = Request::StreamPublish { opening: one.opening, layout };
         desk.check(sender, &request, Some(u64::MAX))
     };

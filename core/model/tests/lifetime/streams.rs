@@ -98,7 +98,13 @@ fn memory_comes_with_publish_and_with_nothing_else() {
     let made = desk.create(sender, "cam");
     let query = Request::Query { opening: made.opening };
     assert_eq!(desk.check(sender, &query, Some(4096)), Err(Error::PayloadMissing));
-    let layout = GenerationLayout { number: 1, slots: 1, table_bytes: 0, slot_bytes: 1 };
+    let layout = GenerationLayout {
+        number: 1,
+        slots: 1,
+        table_bytes: 0,
+        slot_bytes: 1,
+        picture: PictureFacts::default(),
+    };
     let publish = Request::StreamPublish { opening: made.opening, layout };
     assert_eq!(desk.ask(sender, &publish), Err(Error::PayloadMissing));
     let small = Err(Error::PayloadTooSmall { needs_bytes: 1, has_bytes: 0 });

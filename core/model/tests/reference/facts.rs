@@ -357,10 +357,9 @@ impl Facts {
         }
         if sends {
             let ready = |p: &&PageFact| p.object == opened.object && p.role == Role::Ready;
-            let mut room = self.pages.iter().filter(ready).count();
+            let room = self.pages.iter().any(|page| ready(&page));
             for waiting in std::mem::take(&mut self.waiting) {
-                if waiting.0 == opened.object && room > 0 {
-                    room -= 1;
+                if waiting.0 == opened.object && room {
                     self.tell_room(waiting);
                 } else {
                     self.waiting.push(waiting);
@@ -651,6 +650,7 @@ impl Facts {
                 generation: stream.generation,
                 receivers: count(self.pages.iter().filter(receives).count()),
                 payload_bytes: stream.payload.map_or(0, |payload| payload.2),
+                picture: stream.payload.map(|payload| payload.0.picture).unwrap_or_default(),
             }),
         }
     }

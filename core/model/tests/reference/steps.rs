@@ -2,7 +2,7 @@
 //! what is there when its turn comes, so that shrinking a sequence leaves the rest meaningful.
 
 use handfast_model::contract::access::AccessMask;
-use handfast_model::object::{GenerationLayout, Kind, OpeningId, RawName, Request};
+use handfast_model::object::{GenerationLayout, Kind, OpeningId, PictureFacts, RawName, Request};
 use proptest::prelude::*;
 
 use crate::facts::Facts;
@@ -154,7 +154,13 @@ impl Ask {
             Self::Inspect { skip, .. } => Request::StreamInspect { opening, skip: *skip },
             Self::Publish { slots, table, slot, .. } => {
                 let (slots, table_bytes, slot_bytes) = (*slots, *table, *slot);
-                let layout = GenerationLayout { number: 1, slots, table_bytes, slot_bytes };
+                let layout = GenerationLayout {
+                    number: 1,
+                    slots,
+                    table_bytes,
+                    slot_bytes,
+                    picture: PictureFacts::default(),
+                };
                 Request::StreamPublish { opening, layout }
             }
         }

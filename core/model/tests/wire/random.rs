@@ -4,10 +4,11 @@ use handfast_model::contract::access::AccessMask;
 use handfast_model::object::reply::ReceiverFacts;
 use handfast_model::object::{
     Cap, ClientId, Directory, Error, Event, GenerationLayout, HandleId, Kind, ListEntry, ObjectId,
-    ObjectName, OpeningId, PageId, PayloadId, RawName, Reply, Request, StreamEnd, StreamFacts,
+    ObjectName, OpeningId, PageId, PayloadId, PictureFacts, RawName, Reply, Request, StreamEnd,
+    StreamFacts,
 };
 use handfast_model::security::Granted;
-use handfast_model::wire::{BrokerMessage, ClientMessage, Hello, Refused, Welcome};
+use handfast_model::wire::{BrokerMessage, ClientMessage, Health, Hello, Refused, Welcome};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -39,9 +40,16 @@ fn pages() -> impl Strategy<Value = Vec<PageId>> {
     vec(page(), 0..20)
 }
 
+fn picture() -> impl Strategy<Value = PictureFacts> {
+    any::<(u32, u32, u32, u32, u8)>().prop_map(|(width, height, format, color, alpha)| {
+        PictureFacts { width, height, format, color, alpha }
+    })
+}
+
 fn layout() -> impl Strategy<Value = GenerationLayout> {
-    any::<(u32, u32, u64, u64)>().prop_map(|(number, slots, table_bytes, slot_bytes)| {
-        GenerationLayout { number, slots, table_bytes, slot_bytes }
+    (any::<(u32, u32, u64, u64)>(), picture()).prop_map(|(numbers, picture)| {
+        let (number, slots, table_bytes, slot_bytes) = numbers;
+        GenerationLayout { number, slots, table_bytes, slot_bytes, picture }
     })
 }
 
@@ -97,9 +105,10 @@ fn pid() -> impl Strategy<Value = i32> {
 }
 
 fn stream_facts() -> impl Strategy<Value = StreamFacts> {
-    (option::of(pid()), end(), any::<(u32, u32, u64)>()).prop_map(|(sender_pid, end, counts)| {
+    let facts = (option::of(pid()), end(), any::<(u32, u32, u64)>(), picture());
+    facts.prop_map(|(sender_pid, end, counts, picture)| {
         let (generation, receivers, payload_bytes) = counts;
-        StreamFacts { sender_pid, end, generation, receivers, payload_bytes }
+        StreamFacts { sender_pid, end, generation, receivers, payload_bytes, picture }
     })
 }
 
@@ -229,6 +238,11 @@ pub(crate) fn message() -> impl Strategy<Value = Message> {
         opening().prop_map(|opening| Event::Room { opening }),
     ];
     let number = any::<u32>;
+    let health = any::<(u32, [u64; 5])>().prop_map(|(number, facts)| {
+        let [clients, objects, pages, descriptors, shared_bytes] = facts;
+        let health = Health { clients, objects, pages, descriptors, shared_bytes };
+        BrokerMessage::Health { number, health }
+    });
     prop_oneof![
         1 => hello.prop_map(Message::Client),
         12 => (number(), request()).prop_map(|(number, request)| {
@@ -239,6 +253,8 @@ pub(crate) fn message() -> impl Strategy<Value = Message> {
             .prop_map(|(number, reply)| Message::Broker(BrokerMessage::Reply { number, reply })),
         6 => (number(), error())
             .prop_map(|(number, error)| Message::Broker(BrokerMessage::Failed { number, error })),
+        1 => number().prop_map(|number| Message::Client(ClientMessage::Health { number })),
+        1 => health.prop_map(Message::Broker),
         2 => event.prop_map(|event| Message::Broker(BrokerMessage::Event(event))),
     ]
 }

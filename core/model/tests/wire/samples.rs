@@ -4,10 +4,13 @@ use handfast_model::contract::access::AccessMask;
 use handfast_model::object::reply::ReceiverFacts;
 use handfast_model::object::{
     self, Cap, ClientId, Directory, Error, Event, GenerationLayout, HandleId, ListEntry, ObjectId,
-    ObjectName, OpeningId, PageId, PayloadId, RawName, Reply, Request, StreamEnd, StreamFacts,
+    ObjectName, OpeningId, PageId, PayloadId, PictureFacts, RawName, Reply, Request, StreamEnd,
+    StreamFacts,
 };
 use handfast_model::security::Granted;
-use handfast_model::wire::{BrokerMessage, ClientMessage, Hello, Refused, Welcome, WireError};
+use handfast_model::wire::{
+    BrokerMessage, ClientMessage, Health, Hello, Refused, Welcome, WireError,
+};
 
 /// A message of either end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,8 +53,15 @@ pub(crate) struct Sample {
 const KIND: object::Kind = object::Kind::Stream;
 const OPENING: OpeningId = OpeningId(3);
 const OBJECT: ObjectId = ObjectId { instance: 0x1122_3344_5566_7788, counter: 9 };
-const LAYOUT: GenerationLayout =
-    GenerationLayout { number: 2, slots: 3, table_bytes: 4096, slot_bytes: 0x0080_0000 };
+const LAYOUT: GenerationLayout = GenerationLayout {
+    number: 2,
+    slots: 3,
+    table_bytes: 4096,
+    slot_bytes: 0x0080_0000,
+    picture: PICTURE,
+};
+const PICTURE: PictureFacts =
+    PictureFacts { width: 1920, height: 1080, format: 3, color: 0x0100_0D01, alpha: 2 };
 
 fn requests() -> Vec<(&'static str, &'static str, Request)> {
     let name = RawName::from;
@@ -134,6 +144,7 @@ fn entry() -> ListEntry {
             generation: 2,
             receivers: 4,
             payload_bytes: 0x0180_1000,
+            picture: PICTURE,
         }),
     }
 }
@@ -148,6 +159,7 @@ fn replies() -> Vec<(&'static str, &'static str, Reply)> {
             generation: 2,
             receivers: 0,
             payload_bytes: 0,
+            picture: PICTURE,
         }),
         ..entry()
     };
@@ -288,6 +300,20 @@ fn greetings() -> Vec<(&'static str, &'static str, BrokerMessage)> {
             "user 1001 at the broker of user 1000",
             refused(Refused::User { uid: 1001, broker_uid: 1000 }),
         ),
+        (
+            "health-facts",
+            "answer to 5",
+            BrokerMessage::Health {
+                number: 5,
+                health: Health {
+                    clients: 3,
+                    objects: 2,
+                    pages: 34,
+                    descriptors: 90,
+                    shared_bytes: 0x0123_4567,
+                },
+            },
+        ),
         ("event-name-bound", "watch 5", event(Event::NameBound { watch: 5 })),
         ("event-changed", "watch 5", event(Event::Changed { watch: 5 })),
         ("event-room", "opening 3", event(Event::Room { opening: OPENING })),
@@ -302,8 +328,12 @@ pub(crate) fn samples() -> Vec<Sample> {
         message,
     };
     let number = 77;
+    let health = Message::Client(ClientMessage::Health { number: 5 });
     let hello = Message::Client(ClientMessage::Hello(Hello { oldest: 1, newest: 1 }));
-    let mut samples = vec![sample("hello", "a client that speaks version 1", hello)];
+    let mut samples = vec![
+        sample("hello", "a client that speaks version 1", hello),
+        sample("health", "question 5", health),
+    ];
     for (file, says, request) in requests() {
         let message = Message::Client(ClientMessage::Request { number, request });
         samples.push(sample(file, &format!("request {number}: {says}"), message));

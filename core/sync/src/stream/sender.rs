@@ -92,7 +92,10 @@ impl<M: Memory, R: Memory, P: Park> SendEnd<M, R, P> {
     /// Begins a generation: writes its table, closes the former one and tells the receivers.
     ///
     /// Slots that were acquired in the former generation are lost, and with them the frames that
-    /// were in them. The former table and its pixels are written no more.
+    /// were in them. The former table and its pixels are written no more. Numbers are never used
+    /// twice. A receiver knows only the current generation and the one that it has mapped, so a
+    /// sender with lossless receivers starts no other before the current one is
+    /// [settled](Self::generation_settled).
     ///
     /// # Errors
     /// [`LayoutError::Generation`] if the number is 0 or that of the generation before,

@@ -164,7 +164,7 @@ fn a_dead_latest_receiver_holds_nothing() {
 
 #[test]
 fn a_dead_lossless_receiver_stops_nobody() {
-    receiver_dies(Mode::Lossless, Lossless::Allowed, 2);
+    receiver_dies(Mode::Lossless, Lossless::Allowed, 1);
 }
 
 /// The sender dies at some step; the receiver still hears of the end.
@@ -201,7 +201,7 @@ fn a_dead_sender_is_lost_to_a_latest_receiver() {
 
 #[test]
 fn a_dead_sender_is_lost_to_a_lossless_receiver() {
-    sender_dies(Mode::Lossless, Lossless::Allowed, 2);
+    sender_dies(Mode::Lossless, Lossless::Allowed, 1);
 }
 
 #[test]

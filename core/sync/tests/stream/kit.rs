@@ -132,24 +132,19 @@ impl Stream {
 
 /// What `take` brought, or a panic.
 pub(crate) fn frame(take: Take) -> Held {
-    match take {
-        Take::Frame(held) => held,
-        other => panic!("no frame but {other:?}"),
-    }
+    let Take::Frame(held) = take else { panic!("no frame but {take:?}") };
+    held
 }
 
 /// Takes and releases everything there is; the sequences and what came after them.
 pub(crate) fn drain(receiver: &mut Receiver) -> (Vec<u64>, Take) {
     let mut sequences = Vec::new();
     loop {
-        match receiver.take(0) {
-            Take::Frame(held) => {
-                assert_eq!(held.record()[63], record(held.sequence())[63]);
-                sequences.push(held.sequence());
-                receiver.release(&held);
-            }
-            other => return (sequences, other),
-        }
+        let take = receiver.take(0);
+        let Take::Frame(held) = take else { return (sequences, take) };
+        assert_eq!(held.record()[63], record(held.sequence())[63]);
+        sequences.push(held.sequence());
+        receiver.release(&held);
     }
 }
 

@@ -376,6 +376,21 @@ fn a_frame_whose_record_has_another_sequence_is_not_there() {
     }
 }
 
+#[test]
+fn a_sender_that_lies_to_its_end_has_an_end() {
+    for mode in [Mode::Latest, Mode::Queue(9), Mode::Lossless] {
+        let mut stream = Stream::started(3, Lossless::Allowed);
+        let mut receiver = stream.joined(mode);
+        stream.send().unwrap();
+        for slot in 0..3 {
+            stream.tables[0][16 + 80 * slot].store(0, Ordering::Relaxed);
+        }
+        assert_eq!(receiver.take(0), Take::Empty, "{mode:?}");
+        page::end_sender(&stream.page, State::Lost, &stream.ledger);
+        assert_eq!(receiver.take(0), Take::Lost, "{mode:?}");
+    }
+}
+
 /// Puts a frame of this sequence into a slot as a sender would that has sent so many.
 fn forge(stream: &Stream, slot: usize, sequence: u64) {
     let half = |shift: u32| u32::try_from((sequence >> shift) & 0xffff_ffff).unwrap();

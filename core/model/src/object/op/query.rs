@@ -79,6 +79,7 @@ fn describe(manager: &Manager, counter: u64, object: &Object, token: &Token) -> 
             generation: stream.generation,
             receivers: u32::try_from(stream.receivers.len()).unwrap_or(u32::MAX),
             payload_bytes: stream.payload_bytes(),
+            picture: stream.payload.map(|(layout, _, _)| layout.picture).unwrap_or_default(),
         }),
     }
 }

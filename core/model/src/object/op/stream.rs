@@ -54,9 +54,12 @@ pub(crate) fn mapped(
             effects.push(Effect::SealPage { page: stream.page });
         }
         stream.ready.append(&mut stream.sent);
-        let room = stream.ready.len().min(stream.waiting.len());
-        for (client, opening) in stream.waiting.drain(..room) {
-            effects.push(Effect::Notify { client, event: Event::Room { opening } });
+        if !stream.ready.is_empty() {
+            // All of them, also beyond the pages there are: one that dies before it joins must
+            // not leave a page unused and the next one waiting.
+            for (client, opening) in stream.waiting.drain(..) {
+                effects.push(Effect::Notify { client, event: Event::Room { opening } });
+            }
         }
     }
     if let Some(receiver) = stream.receivers.get_mut(&key)
