@@ -118,6 +118,10 @@ pub(crate) struct RecvArgs {
     /// Give up when no frame came for so long
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) wait: Option<Duration>,
+    /// Write nothing: compare each frame with what `send --pattern` draws, and fail at the first
+    /// wrong pixel
+    #[arg(long, value_name = "PATTERN", value_parser = pattern, conflicts_with = "output")]
+    pub(crate) verify: Option<Pattern>,
     /// Print what was done as JSON at the end (on standard error if frames go to standard output)
     #[arg(long)]
     pub(crate) json: bool,

@@ -41,7 +41,6 @@ pub(crate) struct Input {
     /// What is sent.
     sent: PictureDesc,
     rate: Option<(u32, u32)>,
-    sequence: u64,
 }
 
 impl Input {
@@ -66,11 +65,11 @@ impl Input {
             sent = sent.with_alpha(args.alpha.unwrap_or(sent.alpha));
             staged = Some(OwnedPicture::new(desc)?);
         }
-        Ok(Self { source, path, desc, staged, sent, rate, sequence: 0 })
+        Ok(Self { source, path, desc, staged, sent, rate })
     }
 
-    /// What each frame is, without padding.
-    pub(crate) const fn desc(&self) -> &PictureDesc {
+    /// What each sent frame is, without padding.
+    pub(crate) const fn sent_desc(&self) -> &PictureDesc {
         &self.sent
     }
 
@@ -88,13 +87,16 @@ impl Input {
         }
     }
 
-    /// Reads or draws the next frame; false at the end.
-    pub(crate) fn next(&mut self, target: &mut PictureMut<'_>) -> anyhow::Result<bool> {
-        self.sequence += 1;
+    /// Reads the next frame, or draws the one that will have this sequence; false at the end.
+    pub(crate) fn next(
+        &mut self,
+        sequence: u64,
+        target: &mut PictureMut<'_>,
+    ) -> anyhow::Result<bool> {
         let Some(staged) = &mut self.staged else {
-            return self.source.next(self.sequence, target).with_context(|| name(&self.path));
+            return self.source.next(sequence, target).with_context(|| name(&self.path));
         };
-        let came = self.source.next(self.sequence, &mut staged.as_picture_mut());
+        let came = self.source.next(sequence, &mut staged.as_picture_mut());
         let came = came.with_context(|| name(&self.path))?;
         if came {
             convert::convert(&staged.as_picture(), target)?;

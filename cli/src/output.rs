@@ -107,12 +107,11 @@ fn start(
         return Ok(Sink::Raw(RawWriter::new(bytes)));
     }
     // y4m knows no RGB: such a stream is written as I444, which keeps its resolution.
-    let yuv = desc.format.is_yuv() || desc.format == Format::R8;
-    let (target, color) = match desc.format {
-        Format::Nv12 => (Some(Format::I420), desc.color),
-        Format::P010 => (Some(Format::I420p10), desc.color),
-        format if yuv => (None.filter(|_: &Format| format.is_yuv()), desc.color),
-        _ => (Some(Format::I444), Color::BT709_LIMITED),
+    let (target, color) = match (desc.format, desc.format.is_yuv()) {
+        (Format::Nv12, _) => (Some(Format::I420), desc.color),
+        (Format::P010, _) => (Some(Format::I420p10), desc.color),
+        (Format::R8, _) | (_, true) => (None, desc.color),
+        (_, false) => (Some(Format::I444), Color::BT709_LIMITED),
     };
     let mut header = Header::new(desc.width, desc.height, target.unwrap_or(desc.format), color);
     header.rate = rate;

@@ -33,13 +33,13 @@ pub(crate) fn run(args: &RecvArgs) -> anyhow::Result<ExitCode> {
     } else {
         Receiver::open_with(&args.name, args.mode)?
     };
-    let mut output = Output::open(args)?;
+    let mut output = if args.verify.is_some() { None } else { Some(Output::open(args)?) };
     let mut progress = Progress::new(args.quiet);
     let started = Instant::now();
     let mut job = Job { args, frames: 0, skipped: 0, pixels: Vec::new(), rate: None, asked: false };
-    let outcome = job.receive(&mut receiver, &mut output, &mut progress, &interrupt);
+    let outcome = job.receive(&mut receiver, output.as_mut(), &mut progress, &interrupt);
     progress.done();
-    let finished = output.finish();
+    let finished = output.as_mut().map_or(Ok(()), Output::finish);
     let outcome = outcome?;
     finished?;
     if args.json {
@@ -51,7 +51,7 @@ pub(crate) fn run(args: &RecvArgs) -> anyhow::Result<ExitCode> {
             elapsed_s: started.elapsed().as_secs_f64(),
         };
         let line = serde_json::to_string(&summary)?;
-        if args.output.as_os_str() == "-" {
+        if output.is_some() && args.output.as_os_str() == "-" {
             writeln!(std::io::stderr(), "{line}")?;
         } else {
             writeln!(std::io::stdout(), "{line}")?;
@@ -75,7 +75,7 @@ impl Job<'_> {
     fn receive(
         &mut self,
         receiver: &mut Receiver,
-        output: &mut Output,
+        mut output: Option<&mut Output>,
         progress: &mut Progress,
         interrupt: &Interrupt,
     ) -> anyhow::Result<&'static str> {
@@ -92,7 +92,7 @@ impl Job<'_> {
             }
             match receiver.recv_timeout(SLICE)? {
                 Next::Frame(frame) => {
-                    self.frame(&frame, output)?;
+                    self.frame(&frame, output.as_deref_mut())?;
                     last = Instant::now();
                 }
                 Next::TimedOut => {}
@@ -105,7 +105,7 @@ impl Job<'_> {
         }
     }
 
-    fn frame(&mut self, frame: &Frame<'_>, output: &mut Output) -> anyhow::Result<()> {
+    fn frame(&mut self, frame: &Frame<'_>, output: Option<&mut Output>) -> anyhow::Result<()> {
         if !self.asked {
             self.asked = true;
             self.rate = rate_of(&self.args.name);
@@ -122,7 +122,11 @@ impl Job<'_> {
             color: frame.color(),
             alpha: frame.alpha(),
         };
-        output.write(&Picture::new(desc, &self.pixels)?, self.rate)
+        let picture = Picture::new(desc, &self.pixels)?;
+        if let Some(pattern) = self.args.verify {
+            pattern.verify(frame.sequence(), &picture)?;
+        }
+        output.map_or(Ok(()), |output| output.write(&picture, self.rate))
     }
 }
 

@@ -40,8 +40,9 @@ pub(crate) fn run(args: &SendArgs) -> anyhow::Result<ExitCode> {
         if !pace.wait(&interrupt) {
             break;
         }
+        let sequence = sender.sent() + 1;
         let Some(mut frame) = sender.frame_timeout(SLICE)? else { continue };
-        if !fill(&mut frame, &mut input)? {
+        if !fill(&mut frame, sequence, &mut input)? {
             drop(frame);
             if !args.looped {
                 break;
@@ -75,7 +76,7 @@ fn done(sender: &Sender) -> u64 {
 }
 
 fn options(args: &SendArgs, input: &Input) -> SenderOptions {
-    let desc = input.desc();
+    let desc = input.sent_desc();
     let mut options = SenderOptions::new((desc.width, desc.height), desc.format);
     options.color = desc.color;
     options.alpha = desc.alpha;
@@ -109,10 +110,10 @@ fn wait_for_receivers(
 }
 
 /// Reads or draws straight into the slot.
-fn fill(frame: &mut SendFrame<'_>, input: &mut Input) -> anyhow::Result<bool> {
-    let desc = PictureDesc { layout: *frame.layout(), ..*input.desc() };
+fn fill(frame: &mut SendFrame<'_>, sequence: u64, input: &mut Input) -> anyhow::Result<bool> {
+    let desc = PictureDesc { layout: *frame.layout(), ..*input.sent_desc() };
     let mut target = PictureMut::new(desc, frame.bytes_mut())?;
-    input.next(&mut target)
+    input.next(sequence, &mut target)
 }
 
 /// Lets frames go at a rate.

@@ -40,7 +40,7 @@ pub(crate) fn run(args: &DemoRoleArgs) -> anyhow::Result<()> {
 fn send(args: &DemoRoleArgs) -> anyhow::Result<()> {
     let source = SendArgs::of_demo(args);
     let mut input = Input::open(&source)?;
-    let desc = *input.desc();
+    let desc = *input.sent_desc();
     let mut options = SenderOptions::new((desc.width, desc.height), desc.format);
     options.color = desc.color;
     options.alpha = desc.alpha;
@@ -54,12 +54,13 @@ fn send(args: &DemoRoleArgs) -> anyhow::Result<()> {
         let due = started + Duration::from_secs_f64(to_f64(sender.sent()) / args.rate);
         thread::sleep(due.saturating_duration_since(Instant::now()));
         let asked_ns = monotonic_ns();
+        let sequence = sender.sent() + 1;
         let mut frame = sender.frame()?;
         // Nobody was in the way: finding a slot takes a microsecond or two.
         let took_ns = monotonic_ns().saturating_sub(asked_ns);
         waited_ns += if took_ns > 100_000 { took_ns } else { 0 };
         let desc = PictureDesc { layout: *frame.layout(), ..desc };
-        if !input.next(&mut PictureMut::new(desc, frame.bytes_mut())?)? {
+        if !input.next(sequence, &mut PictureMut::new(desc, frame.bytes_mut())?)? {
             drop(frame);
             input.rewind(&source)?;
             continue;

@@ -237,11 +237,6 @@ impl<'a> PictureMut<'a> {
         &self.desc
     }
 
-    /// The same picture to read.
-    pub(crate) fn as_picture(&self) -> Picture<'_> {
-        Picture { desc: self.desc, bytes: self.bytes }
-    }
-
     fn chunks_mut(&mut self, plane: Plane, used: usize) -> impl Iterator<Item = &mut [u8]> {
         let bytes = self.bytes.get_mut(to_usize(plane.offset_bytes)..).unwrap_or_default();
         let rows =

@@ -180,7 +180,11 @@ impl Tile {
         match self.status {
             Status::Live => format!("{name}  {kind}  {rate:.1}/s"),
             Status::Ended => format!("{name}  {kind}  ended"),
-            _ => format!("{name}  {kind}"),
+            Status::Waiting
+            | Status::Silent
+            | Status::Lost
+            | Status::Trouble(_)
+            | Status::Failed(_) => format!("{name}  {kind}"),
         }
     }
 

@@ -1,7 +1,5 @@
 //! A canvas as characters: each shows two pixels, the upper as ▀ and the lower as what is behind.
 
-use std::fmt::Write as _;
-
 use super::canvas::{INK, Label, Place};
 use crate::media::picture::to_usize;
 
@@ -53,13 +51,10 @@ impl Palette {
 
     /// Selects a colour of text (38) or behind it (48).
     fn select(self, out: &mut String, what: u32, color: u32) {
-        // Writing to a string cannot fail.
-        drop(match self {
-            Self::True => {
-                let [b, g, r, _] = color.to_le_bytes();
-                write!(out, "\x1b[{what};2;{r};{g};{b}m")
-            }
-            Self::Fixed256 => write!(out, "\x1b[{what};5;{color}m"),
+        let [b, g, r, _] = color.to_le_bytes();
+        out.push_str(&match self {
+            Self::True => format!("\x1b[{what};2;{r};{g};{b}m"),
+            Self::Fixed256 => format!("\x1b[{what};5;{color}m"),
         });
     }
 }
@@ -90,7 +85,7 @@ impl Screen {
             let (row, column) = (index / columns, index % columns);
             // At the end of a row terminals differ in where the cursor is.
             if cursor != Some(index) || column == 0 {
-                drop(write!(out, "\x1b[{};{}H", row + 1, column + 1));
+                out.push_str(&format!("\x1b[{};{}H", row + 1, column + 1));
             }
             cursor = Some(index + 1);
             if behind.replace(cell.lower) != Some(cell.lower) {

@@ -1,5 +1,6 @@
 //! A thread for each stream: it waits for frames, copies the newest, and wakes who shows it.
 
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -79,6 +80,12 @@ struct State {
 /// The names of all streams.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Names(Arc<Mutex<Vec<String>>>);
+
+impl fmt::Debug for Waker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Waker").field("pending", &self.pending).finish_non_exhaustive()
+    }
+}
 
 impl Waker {
     pub(super) fn new(wake: impl Fn() + Send + Sync + 'static) -> Self {
@@ -172,6 +179,20 @@ impl Shared {
         Ok(Shot { desc, sequence: frame.sequence(), bytes })
     }
 
+    /// Hands a picture over, then waits until it is taken: what cannot be shown need not be copied.
+    fn show(&self, shot: Shot, rate: f64, waker: &Waker) {
+        let mut state = self.lock();
+        state.status = Status::Live;
+        state.rate = rate;
+        if let Some(old) = state.fresh.replace(shot) {
+            state.spare = old.bytes;
+        }
+        self.taken.notify_all();
+        waker.wake();
+        let untaken = |state: &mut State| state.fresh.is_some() && !state.closed;
+        drop(self.taken.wait_timeout_while(state, UNTAKEN, untaken));
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -253,33 +274,20 @@ impl Thread {
                 let rate = self.rate.count(frame.sequence(), frame.sent_ns());
                 let shot = self.shared.copy(&frame)?;
                 drop(frame);
-                self.show(shot, rate);
+                self.shared.show(shot, rate, &self.waker);
                 return Ok(());
             }
-            Next::Ended => Status::Ended,
-            Next::Lost => Status::Lost,
-            Next::TimedOut => {
-                self.quiet();
-                return Ok(());
-            }
+            Next::Ended => Some(Status::Ended),
+            Next::Lost => Some(Status::Lost),
+            Next::TimedOut => None,
         };
-        self.rate = Rate::default();
-        self.tell(status);
-        Ok(())
-    }
-
-    /// Hands a picture over, then waits until it is taken: what cannot be shown need not be copied.
-    fn show(&self, shot: Shot, rate: f64) {
-        let mut state = self.shared.lock();
-        state.status = Status::Live;
-        state.rate = rate;
-        if let Some(old) = state.fresh.replace(shot) {
-            state.spare = old.bytes;
+        if let Some(status) = status {
+            self.rate = Rate::default();
+            self.tell(status);
+        } else {
+            self.quiet();
         }
-        self.shared.taken.notify_all();
-        self.waker.wake();
-        let untaken = |state: &mut State| state.fresh.is_some() && !state.closed;
-        drop(self.shared.taken.wait_timeout_while(state, UNTAKEN, untaken));
+        Ok(())
     }
 
     /// No frame for a while: says so where it was said otherwise.

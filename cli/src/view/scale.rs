@@ -3,9 +3,10 @@
 //! Only what is seen is converted: a pixel of the canvas is the average of a few samples of the
 //! pixels that it stands for, and rows without a sample are not read.
 
+use handfast::Alpha;
+
 use super::canvas::Canvas;
 use super::layout::Rect;
-use crate::media::Alpha;
 use crate::media::convert::Decoder;
 use crate::media::picture::{Picture, Rgba, to_usize};
 
@@ -133,9 +134,10 @@ fn over(pixel: u64, is_light: bool) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use handfast::Format;
+
     use super::super::layout::Rect;
     use super::*;
-    use crate::media::Format;
     use crate::media::picture::{OwnedPicture, PictureDesc};
 
     fn picture(width: u32, height: u32, pixels: &[Rgba]) -> OwnedPicture {

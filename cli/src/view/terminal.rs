@@ -39,7 +39,7 @@ const PANICKED: i32 = 101;
 static ENTERED: AtomicBool = AtomicBool::new(false);
 
 /// What the loop waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 enum Event {
     Look,
     Resized,

@@ -27,7 +27,7 @@ const USUAL_SIZE: (u32, u32) = (960, 540);
 const FIRST: Duration = Duration::from_millis(300);
 
 /// What other threads tell the window's.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 enum Event {
     Look,
     Quit,
@@ -196,7 +196,10 @@ impl Shown {
         if self.window.inner_size() == provisional {
             let (width, height) = room_on(self.window.current_monitor(), size);
             // The size comes with an event, or not at all where windows are tiled.
-            drop(self.window.request_inner_size(PhysicalSize::new(width, height)));
+            let size = PhysicalSize::new(width, height);
+            if self.window.request_inner_size(size).is_some() {
+                self.window.request_redraw();
+            }
         }
     }
 }

@@ -43,6 +43,11 @@ impl Role {
         assert!(told.is_ok(), "{order}: {told:?}");
     }
 
+    /// Tells it what to do, if it is still there.
+    pub(crate) fn hint(&mut self, order: &str) {
+        drop(writeln!(self.orders, "{order}"));
+    }
+
     /// What it says next.
     #[track_caller]
     pub(crate) fn hear(&mut self) -> String {

@@ -8,7 +8,7 @@ use handfast_tests::{Child, Scratch};
 use crate::inside::Idle;
 use crate::role::Role;
 
-const KILLS: usize = 300;
+const KILLS: usize = 500;
 /// So many live at a time.
 const PROCESSES: usize = 10;
 const NAMES: [&str; 3] = ["red", "green", "blue"];
@@ -69,7 +69,7 @@ impl Victim {
     /// It may end by itself before it reads its order: its name may be taken.
     fn role(scratch: &Scratch, arguments: &[&str], order: &str) -> Self {
         let mut role = Role::begin(scratch, arguments);
-        role.tell(order);
+        role.hint(order);
         Self::Role(role)
     }
 

@@ -262,7 +262,8 @@ proptest! {
         let [r, g, b] = px;
         for (format, size, slack) in [(Format::I444, 4, 3), (Format::I444p10, 8, 1)] {
             let back = encoded([r, g, b, 255], format, color, Alpha::Opaque);
-            let first: Vec<u8> = back.chunks(size).flat_map(|plane| &plane[..size / 2]).copied().collect();
+            let halves = back.chunks(size).flat_map(|plane| &plane[..size / 2]);
+            let first: Vec<u8> = halves.copied().collect();
             let found = decoded(&first, format, color, Alpha::Opaque);
             for (found, wanted) in found.iter().zip(px) {
                 prop_assert!(found.abs_diff(wanted) <= slack, "{format} {color} {px:?} {found:?}");
