@@ -73,9 +73,17 @@ impl Input {
         &self.sent
     }
 
-    /// Frames per second as a fraction, if the input says so.
-    pub(crate) const fn rate(&self) -> Option<(u32, u32)> {
-        self.rate
+    /// What a stream's text says of the input: the header line of a y4m file that is sent as it
+    /// is, so that receivers can write the same.
+    pub(crate) fn text(&self) -> String {
+        match &self.source {
+            Source::Y4m(reader) if self.staged.is_none() => {
+                String::from_utf8_lossy(reader.line()).into_owned()
+            }
+            Source::Y4m(_) | Source::Pattern(_) | Source::Raw(_) | Source::Pictures(_) => {
+                String::new()
+            }
+        }
     }
 
     /// How fast to send when the command line does not say.

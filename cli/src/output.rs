@@ -66,16 +66,12 @@ impl Output {
         Ok(Self { sink: Some(Sink::Waiting(bytes)), format, name, frames: 0 })
     }
 
-    /// Writes one frame. `rate` is the stream's, if its sender says one.
-    pub(crate) fn write(
-        &mut self,
-        picture: &Picture<'_>,
-        rate: Option<(u32, u32)>,
-    ) -> anyhow::Result<()> {
+    /// Writes one frame. `text` is what the sender says of the stream.
+    pub(crate) fn write(&mut self, picture: &Picture<'_>, text: &str) -> anyhow::Result<()> {
         self.frames += 1;
         let frame = self.frames;
         let sink = match self.sink.take() {
-            Some(Sink::Waiting(bytes)) => start(bytes, self.format, picture.desc(), rate)
+            Some(Sink::Waiting(bytes)) => start(bytes, self.format, picture.desc(), text)
                 .with_context(|| self.name.clone())?,
             Some(sink) => sink,
             None => bail!("{}: an earlier frame could not be written", self.name),
@@ -101,7 +97,7 @@ fn start(
     bytes: Bytes,
     format: OutputFormat,
     desc: &PictureDesc,
-    rate: Option<(u32, u32)>,
+    text: &str,
 ) -> anyhow::Result<Sink> {
     if format == OutputFormat::Raw {
         return Ok(Sink::Raw(RawWriter::new(bytes)));
@@ -113,8 +109,15 @@ fn start(
         (Format::R8, _) | (_, true) => (None, desc.color),
         (_, false) => (Some(Format::I444), Color::BT709_LIMITED),
     };
+    let said = Header::parse(text.as_bytes()).ok();
+    let same = |said: &Header| {
+        (said.width, said.height, said.format) == (desc.width, desc.height, desc.format)
+    };
+    if target.is_none() && said.as_ref().is_some_and(same) {
+        return Ok(Sink::Y4m(Y4mWriter::with_line(bytes, text.as_bytes())?, None));
+    }
     let mut header = Header::new(desc.width, desc.height, target.unwrap_or(desc.format), color);
-    header.rate = rate;
+    header.rate = said.and_then(|said| said.rate);
     Ok(Sink::Y4m(Y4mWriter::new(bytes, &header)?, target))
 }
 

@@ -36,7 +36,8 @@ pub(crate) fn run(args: &RecvArgs) -> anyhow::Result<ExitCode> {
     let mut output = if args.verify.is_some() { None } else { Some(Output::open(args)?) };
     let mut progress = Progress::new(args.quiet);
     let started = Instant::now();
-    let mut job = Job { args, frames: 0, skipped: 0, pixels: Vec::new(), rate: None, asked: false };
+    let mut job =
+        Job { args, frames: 0, skipped: 0, pixels: Vec::new(), text: String::new(), asked: false };
     let outcome = job.receive(&mut receiver, output.as_mut(), &mut progress, &interrupt);
     progress.done();
     let finished = output.as_mut().map_or(Ok(()), Output::finish);
@@ -65,8 +66,8 @@ struct Job<'a> {
     frames: u64,
     skipped: u64,
     pixels: Vec<u8>,
-    /// The stream's rate, if its sender says one.
-    rate: Option<(u32, u32)>,
+    /// What the sender says of the stream.
+    text: String,
     asked: bool,
 }
 
@@ -108,7 +109,7 @@ impl Job<'_> {
     fn frame(&mut self, frame: &Frame<'_>, output: Option<&mut Output>) -> anyhow::Result<()> {
         if !self.asked {
             self.asked = true;
-            self.rate = rate_of(&self.args.name);
+            self.text = text_of(&self.args.name).unwrap_or_default();
         }
         frame.copy_to(&mut self.pixels)?;
         self.frames += 1;
@@ -126,15 +127,12 @@ impl Job<'_> {
         if let Some(pattern) = self.args.verify {
             pattern.verify(frame.sequence(), &picture)?;
         }
-        output.map_or(Ok(()), |output| output.write(&picture, self.rate))
+        output.map_or(Ok(()), |output| output.write(&picture, &self.text))
     }
 }
 
-/// What the sender's text says of its rate, for the header of a file.
-fn rate_of(name: &str) -> Option<(u32, u32)> {
+/// What the stream's text says.
+fn text_of(name: &str) -> Option<String> {
     let mut client = Client::connect_existing().ok()??;
-    let text = client.observe(name).ok()?.statistics().text;
-    let rate = text.split_whitespace().find_map(|word| word.strip_prefix("rate="))?;
-    let (frames, seconds) = rate.split_once(':')?;
-    Some((frames.parse().ok()?, seconds.parse().ok()?))
+    Some(client.observe(name).ok()?.statistics().text)
 }

@@ -87,9 +87,7 @@ fn options(args: &SendArgs, input: &Input) -> SenderOptions {
     if args.lossless {
         options.lossless = Lossless::Allowed;
     }
-    if let Some((frames, seconds)) = input.rate() {
-        options.text = format!("rate={frames}:{seconds}");
-    }
+    options.text = input.text();
     options
 }
 

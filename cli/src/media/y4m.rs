@@ -51,6 +51,7 @@ pub(crate) enum Siting {
 pub(crate) struct Y4mReader<R> {
     input: R,
     header: Header,
+    line: Vec<u8>,
     desc: PictureDesc,
     frames: u64,
 }
@@ -147,7 +148,8 @@ impl Header {
         Self { width, height, format, rate: None, aspect: None, color, siting }
     }
 
-    fn parse(line: &[u8]) -> Result<Self, Y4mError> {
+    /// Reads a header line, without its end.
+    pub(crate) fn parse(line: &[u8]) -> Result<Self, Y4mError> {
         let mut words = line.split(|&byte| byte == b' ');
         if words.next() != Some(MAGIC) {
             return Err(Y4mError::Magic { start: quoted(line) });
@@ -232,7 +234,7 @@ impl<R: BufRead> Y4mReader<R> {
         }
         let header = Header::parse(&line)?;
         let desc = PictureDesc::tight(header.width, header.height, header.format)?;
-        Ok(Self { input, header, desc: desc.with_color(header.color), frames: 0 })
+        Ok(Self { input, header, line, desc: desc.with_color(header.color), frames: 0 })
     }
 
     /// Reads the next frame straight into a place for it, which may be padded; false at the end.
@@ -269,6 +271,11 @@ impl<R: BufRead> Y4mReader<R> {
         &self.header
     }
 
+    /// The header line itself, without its end.
+    pub(crate) fn line(&self) -> &[u8] {
+        &self.line
+    }
+
     /// What each frame is, without padding.
     pub(crate) fn desc(&self) -> &PictureDesc {
         &self.desc
@@ -280,6 +287,15 @@ impl<W: Write> Y4mWriter<W> {
     pub(crate) fn new(mut output: W, header: &Header) -> Result<Self, Y4mError> {
         let desc = PictureDesc::tight(header.width, header.height, header.format)?;
         output.write_all(header.line()?.as_bytes())?;
+        Ok(Self { output, kind: desc.kind() })
+    }
+
+    /// Writes a header line that somebody else has made, as it is.
+    pub(crate) fn with_line(mut output: W, line: &[u8]) -> Result<Self, Y4mError> {
+        let header = Header::parse(line)?;
+        let desc = PictureDesc::tight(header.width, header.height, header.format)?;
+        output.write_all(line)?;
+        output.write_all(b"\n")?;
         Ok(Self { output, kind: desc.kind() })
     }
 
