@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader, Seek as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use handfast::Format;
+use handfast::{Alpha, Format};
 
 use crate::args::{Rate, SendArgs};
 use crate::media::convert;
@@ -26,8 +26,8 @@ enum Source {
     Pattern(Pattern),
     Y4m(Y4mReader<Bytes>),
     Raw(RawReader<Bytes>),
-    /// Pictures that are the frames one after the other.
-    Pictures(std::vec::IntoIter<PathBuf>),
+    /// Pictures that are the frames one after the other, and the next of them.
+    Pictures(std::vec::IntoIter<PathBuf>, Option<OwnedPicture>),
 }
 
 /// The frames to send.
@@ -40,6 +40,9 @@ pub(crate) struct Input {
     staged: Option<OwnedPicture>,
     /// What is sent.
     sent: PictureDesc,
+    /// What the command line asks to be sent.
+    format: Option<Format>,
+    alpha: Option<Alpha>,
     rate: Option<(u32, u32)>,
 }
 
@@ -58,14 +61,10 @@ impl Input {
             (None, Some(path)) if is_png(path) => open_pictures(path)?,
             (None, path) => open_video(path.as_deref(), args)?,
         };
-        let mut sent = PictureDesc { alpha: args.alpha.unwrap_or(desc.alpha), ..desc };
-        let mut staged = None;
-        if let Some(format) = args.format.filter(|format| *format != desc.format) {
-            sent = PictureDesc::tight(desc.width, desc.height, format)?;
-            sent = sent.with_alpha(args.alpha.unwrap_or(sent.alpha));
-            staged = Some(OwnedPicture::new(desc)?);
-        }
-        Ok(Self { source, path, desc, staged, sent, rate })
+        let (format, alpha, staged) = (args.format, args.alpha, None);
+        let mut input = Self { source, path, desc, staged, sent: desc, format, alpha, rate };
+        input.settle(desc)?;
+        Ok(input)
     }
 
     /// What each sent frame is, without padding.
@@ -80,7 +79,7 @@ impl Input {
             Source::Y4m(reader) if self.staged.is_none() => {
                 String::from_utf8_lossy(reader.line()).into_owned()
             }
-            Source::Y4m(_) | Source::Pattern(_) | Source::Raw(_) | Source::Pictures(_) => {
+            Source::Y4m(_) | Source::Pattern(_) | Source::Raw(_) | Source::Pictures(..) => {
                 String::new()
             }
         }
@@ -93,6 +92,30 @@ impl Input {
             None if matches!(self.source, Source::Raw(_)) => Rate::Max,
             None => Rate::PerSecond(RATE),
         }
+    }
+
+    /// What the next frame will be, without padding: pictures may differ in size.
+    pub(crate) fn follow(&mut self) -> anyhow::Result<&PictureDesc> {
+        if let Source::Pictures(_, Some(next)) = &self.source {
+            let desc = *next.desc();
+            if desc.kind() != self.desc.kind() {
+                self.settle(desc)?;
+            }
+        }
+        Ok(&self.sent)
+    }
+
+    /// Takes what the source yields as it is, or to be converted.
+    fn settle(&mut self, desc: PictureDesc) -> anyhow::Result<()> {
+        self.desc = desc;
+        self.sent = PictureDesc { alpha: self.alpha.unwrap_or(desc.alpha), ..desc };
+        self.staged = None;
+        if let Some(format) = self.format.filter(|format| *format != desc.format) {
+            let sent = PictureDesc::tight(desc.width, desc.height, format)?;
+            self.sent = sent.with_alpha(self.alpha.unwrap_or(sent.alpha));
+            self.staged = Some(OwnedPicture::new(desc)?);
+        }
+        Ok(())
     }
 
     /// Reads the next frame, or draws the one that will have this sequence; false at the end.
@@ -118,7 +141,8 @@ impl Input {
             bail!("standard input cannot be read twice: --loop needs a file");
         }
         let again = Self::open(args)?;
-        if again.desc.kind() != self.desc.kind() {
+        let pictures = matches!(again.source, Source::Pictures(..));
+        if again.desc.kind() != self.desc.kind() && !pictures {
             bail!("{} has changed its size or format", name(&self.path));
         }
         self.source = again.source;
@@ -135,12 +159,10 @@ impl Source {
             }
             Self::Y4m(reader) => Ok(reader.read_into(target)?),
             Self::Raw(reader) => Ok(reader.read_into(target)?),
-            Self::Pictures(paths) => {
-                let Some(path) = paths.next() else { return Ok(false) };
-                let picture = png::read_file(&path).with_context(|| path.display().to_string())?;
-                target
-                    .copy_from(&picture.as_picture())
-                    .with_context(|| path.display().to_string())?;
+            Self::Pictures(paths, next) => {
+                let Some(picture) = next.take() else { return Ok(false) };
+                target.copy_from(&picture.as_picture())?;
+                *next = paths.next().map(|path| read_png(&path)).transpose()?;
                 Ok(true)
             }
         }
@@ -164,10 +186,15 @@ fn open_pictures(path: &Path) -> anyhow::Result<Opened> {
     } else {
         vec![path.to_owned()]
     };
-    let Some(first) = paths.first() else { bail!("{}: no such pictures", path.display()) };
-    let picture = png::read_file(first).with_context(|| first.display().to_string())?;
+    let mut paths = paths.into_iter();
+    let Some(first) = paths.next() else { bail!("{}: no such pictures", path.display()) };
+    let picture = read_png(&first)?;
     let desc = *picture.desc();
-    Ok((Source::Pictures(paths.into_iter()), desc, None))
+    Ok((Source::Pictures(paths, Some(picture)), desc, None))
+}
+
+fn read_png(path: &Path) -> anyhow::Result<OwnedPicture> {
+    png::read_file(path).with_context(|| path.display().to_string())
 }
 
 fn open_video(path: Option<&Path>, args: &SendArgs) -> anyhow::Result<Opened> {

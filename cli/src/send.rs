@@ -41,6 +41,9 @@ pub(crate) fn run(args: &SendArgs) -> anyhow::Result<ExitCode> {
             break;
         }
         let sequence = sender.sent() + 1;
+        let next = input.follow()?;
+        sender.resize((next.width, next.height), next.format)?;
+        sender.set_color(next.color, next.alpha);
         let Some(mut frame) = sender.frame_timeout(SLICE)? else { continue };
         if !fill(&mut frame, sequence, &mut input)? {
             drop(frame);
