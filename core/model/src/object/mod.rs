@@ -2,6 +2,7 @@
 
 pub mod effect;
 pub mod error;
+mod generation;
 pub mod id;
 mod invariants;
 pub mod kind;
@@ -16,11 +17,12 @@ mod state;
 
 pub use effect::{Effect, Event, PageKind, StreamEnd};
 pub use error::{Cap, Error};
+pub use generation::{GenerationLayout, PictureFacts};
 pub use id::{ClientId, HandleId, ObjectId, OpeningId, PageId, PayloadId, ShareId};
 pub use invariants::Violation;
 pub use kind::Kind;
 pub use manager::{Caller, Manager};
 pub use name::{Directory, ObjectName, RawName};
 pub use reply::{Attachment, ListEntry, Reply, StreamFacts};
-pub use request::{GenerationLayout, PictureFacts, ReceivedPayload, Request, Resources};
+pub use request::{ReceivedPayload, Request, Resources};
 pub use snapshot::SnapshotError;

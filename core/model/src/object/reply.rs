@@ -5,10 +5,10 @@ use alloc::vec::Vec;
 use crate::security::Granted;
 
 use super::effect::StreamEnd;
+use super::generation::{GenerationLayout, PictureFacts};
 use super::id::{ClientId, HandleId, ObjectId, OpeningId, PageId, PayloadId};
 use super::kind::Kind;
 use super::name::ObjectName;
-use super::request::{GenerationLayout, PictureFacts};
 
 /// One descriptor that goes with a reply, in the order of [`Reply::attachments`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,13 +9,13 @@ use crate::contract::bytes::{ByteReader, ByteWriter, Malformed};
 use crate::security::{Granted, Token};
 
 use super::effect::StreamEnd;
+use super::generation::{GenerationLayout, PictureFacts};
 use super::id::{ClientId, HandleId, OpeningId, PageId, PayloadId, ShareId};
 use super::invariants::Violation;
 use super::kind::Kind;
 use super::kind::stream::{Mapped, Receiver, Stream};
 use super::manager::Manager;
 use super::name::{Directory, ObjectName};
-use super::request::{GenerationLayout, PictureFacts};
 use super::state::{Body, Client, Counters, Handle, Maker, Object, Opening, Share, Usage, Watch};
 
 const VERSION: u32 = 1;

@@ -4,8 +4,8 @@ use alloc::collections::{BTreeMap, VecDeque};
 
 use crate::contract::access::{AccessMask, GenericMapping};
 use crate::object::effect::StreamEnd;
+use crate::object::generation::GenerationLayout;
 use crate::object::id::{ClientId, OpeningId, PageId, PayloadId};
-use crate::object::request::GenerationLayout;
 
 use super::Rules;
 

@@ -6,12 +6,12 @@ use crate::contract::access::AccessMask;
 use crate::contract::limits;
 use crate::object::effect::{Effect, Event, PageKind, StreamEnd};
 use crate::object::error::{Cap, Error};
+use crate::object::generation::GenerationLayout;
 use crate::object::id::{ClientId, OpeningId, PayloadId};
 use crate::object::kind::stream::{Mapped, Receiver, Stream};
 use crate::object::lifetime::{self, Cause};
 use crate::object::manager::{Caller, Manager};
 use crate::object::reply::{ReceiverFacts, Reply};
-use crate::object::request::GenerationLayout;
 use crate::object::state::{Body, Object};
 
 use super::watch;
