@@ -7,11 +7,22 @@ use clap::{Parser, Subcommand, ValueEnum};
 use handfast::{Alpha, Format, Mode};
 use handfast_broker::IdleExit;
 
+use crate::completions::{CompletionsArgs, ManArgs};
+use crate::doctor::DoctorArgs;
+use crate::explain::ExplainArgs;
+use crate::grab::GrabArgs;
 use crate::media::pattern::Pattern;
+use crate::show::ShowArgs;
+use crate::view::ViewArgs;
+
+/// Commands that the short help leaves out.
+const MORE: &str = "More commands:
+  completions  Write completions for a shell (bash, elvish, fish, powershell, zsh)
+  man          Write the manual, one page or all of them";
 
 /// One program draws, any other program gets the frame.
 #[derive(Debug, Parser)]
-#[command(name = "handfast", version, max_term_width = 100)]
+#[command(name = "handfast", version, max_term_width = 100, after_long_help = MORE)]
 pub(crate) struct Args {
     /// Say more on standard error; twice for everything
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
@@ -27,8 +38,18 @@ pub(crate) enum Command {
     Send(SendArgs),
     /// Receive a stream into a file, or to standard output
     Recv(RecvArgs),
+    /// Show a stream in a window, or in the terminal
+    View(ViewArgs),
     /// List what is shared
     Ls(LsArgs),
+    /// Show all that is known of a stream
+    Show(ShowArgs),
+    /// Write one frame of a stream into a file
+    Grab(GrabArgs),
+    /// Tell which way a stream's frames go, and what would be better
+    Explain(ExplainArgs),
+    /// Look for what is wrong on this machine
+    Doctor(DoctorArgs),
     /// Show the main job: real processes, one of them killed at the worst moment
     Demo(DemoArgs),
     /// A process of the demo
@@ -36,6 +57,12 @@ pub(crate) enum Command {
     DemoRole(DemoRoleArgs),
     /// Be the broker, in the foreground
     Broker(BrokerArgs),
+    /// Write completions for a shell to standard output
+    #[command(hide = true)]
+    Completions(CompletionsArgs),
+    /// Write the manual
+    #[command(hide = true)]
+    Man(ManArgs),
 }
 
 /// `handfast send`.
@@ -144,6 +171,9 @@ pub(crate) enum OutputFormat {
 /// `handfast ls`.
 #[derive(Debug, Parser)]
 pub(crate) struct LsArgs {
+    /// Show it again whenever it changes, and each second for the rates
+    #[arg(short, long)]
+    pub(crate) watch: bool,
     /// One JSON object a line
     #[arg(long)]
     pub(crate) json: bool,
@@ -330,7 +360,7 @@ fn mode(text: &str) -> Result<Mode, String> {
     Err("the modes are latest, queue:N with N from 1 to 62, and lossless".into())
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "a number of seconds")?;
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }

@@ -11,15 +11,22 @@
 
 mod args;
 mod broker;
+mod completions;
 mod demo;
+mod doctor;
+mod explain;
+mod grab;
 mod input;
 mod interrupt;
+mod look;
 mod ls;
 mod media;
 mod output;
 mod progress;
 mod recv;
 mod send;
+mod show;
+mod view;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -34,10 +41,17 @@ fn main() -> ExitCode {
     let outcome = match args.command {
         Command::Send(args) => send::run(&args),
         Command::Recv(args) => recv::run(&args),
+        Command::View(args) => view::run(&args),
         Command::Ls(args) => ls::run(&args),
+        Command::Show(args) => show::run(&args),
+        Command::Grab(args) => grab::run(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::DemoRole(args) => demo::run_role(&args).map(|()| ExitCode::SUCCESS),
         Command::Broker(args) => broker::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => completions::run_man(&args),
     };
     match outcome {
         Ok(code) => code,

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
-use handfast::{Client, Frame, Next, Receiver};
+use handfast::{Frame, Next, Receiver};
 use serde::Serialize;
 
 use crate::args::RecvArgs;
@@ -109,7 +109,7 @@ impl Job<'_> {
     fn frame(&mut self, frame: &Frame<'_>, output: Option<&mut Output>) -> anyhow::Result<()> {
         if !self.asked {
             self.asked = true;
-            self.text = text_of(&self.args.name).unwrap_or_default();
+            self.text = frame.stream_text();
         }
         frame.copy_to(&mut self.pixels)?;
         self.frames += 1;
@@ -129,10 +129,4 @@ impl Job<'_> {
         }
         output.map_or(Ok(()), |output| output.write(&picture, &self.text))
     }
-}
-
-/// What the stream's text says.
-fn text_of(name: &str) -> Option<String> {
-    let mut client = Client::connect_existing().ok()??;
-    Some(client.observe(name).ok()?.statistics().text)
 }

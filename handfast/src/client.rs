@@ -19,6 +19,7 @@ use handfast_sys::process;
 
 use crate::error::{Cause, Result};
 use crate::link::{Link, next_descriptor};
+use crate::observed::Counters;
 use crate::sender::page_bytes;
 
 /// A broker.
@@ -34,6 +35,8 @@ pub struct BrokerInfo {
     pub started_ns: u64,
     /// Whether `HANDFAST_SOCKET` chose it.
     pub from_environment: bool,
+    /// The version of the messages that it and this program speak.
+    pub version: u16,
 }
 
 /// An object with a name.
@@ -108,6 +111,7 @@ pub struct ReceiverInfo {
 /// A stream that is looked at, without receiving it.
 #[derive(Debug)]
 pub struct Observed {
+    object: ObjectId,
     opening: OpeningId,
     page: Arc<ReadMapping>,
 }
@@ -118,12 +122,24 @@ impl Observed {
     pub fn statistics(&self) -> SenderStatistics {
         stream::sender_statistics(self.page.words())
     }
+
+    /// What its sender counts, to look at for as long as one likes.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        Counters::new(self.object, Arc::clone(&self.page))
+    }
+
+    /// The stream.
+    #[must_use]
+    pub const fn object(&self) -> ObjectId {
+        self.object
+    }
 }
 
 /// A connection to a broker for looking.
 #[derive(Debug)]
 pub struct Client {
-    link: Link,
+    pub(crate) link: Link,
 }
 
 impl Client {
@@ -179,6 +195,7 @@ impl Client {
             socket: Path::to_owned(&place.socket),
             started_ns: welcome.started_ns,
             from_environment: place.origin == Origin::Environment,
+            version: welcome.version,
         }
     }
 
@@ -220,12 +237,12 @@ impl Client {
             access: AccessMask::STREAM_QUERY,
         };
         let (reply, descriptors) = self.link.call(Some(name), request, None)?;
-        let Reply::StreamOpened { opening, .. } = reply else {
+        let Reply::StreamOpened { object, opening, .. } = reply else {
             return Err(Cause::Unexpected.into());
         };
         let page = next_descriptor(&mut descriptors.into_iter())?;
         let page = Arc::new(mapping::map_read_only(page.as_fd(), page_bytes())?);
-        Ok(Observed { opening, page })
+        Ok(Observed { object, opening, page })
     }
 
     /// What the broker knows of a stream that is looked at.

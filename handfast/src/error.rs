@@ -6,10 +6,11 @@ use std::path::PathBuf;
 
 use handfast_broker::activation::ActivationError;
 use handfast_broker::place::PlaceError;
+use handfast_model::contract::access::AccessMask;
 use handfast_model::contract::format::LayoutError as PictureError;
 use handfast_model::contract::frame::RecordError;
 use handfast_model::contract::status::Status;
-use handfast_model::object::{self, Cap};
+use handfast_model::object::{self, Cap, Kind};
 use handfast_model::wire::{self, Refused, WireError};
 use handfast_sync::page::LayoutError;
 use handfast_sys::process;
@@ -57,8 +58,8 @@ pub enum ErrorKind {
 
 #[derive(Debug, ThisError)]
 pub(crate) enum Cause {
-    #[error("{}", Refusal { name: name.as_deref(), error })]
-    Refused { name: Option<String>, error: object::Error },
+    #[error("{}", Refusal { name: name.as_deref(), owner: *owner, error })]
+    Refused { name: Option<String>, owner: Option<Owner>, error: object::Error },
     #[error(transparent)]
     Place(#[from] PlaceError),
     #[error(transparent)]
@@ -92,8 +93,24 @@ pub(crate) enum Cause {
     UserData { bytes: usize, limit: usize },
     #[error("this object belongs to the process that made it, not to its forked child")]
     Forked,
-    #[error(transparent)]
-    Kernel(#[from] handfast_sys::Error),
+    #[error("{}{}", .0, advice(.0))]
+    Kernel(handfast_sys::Error),
+}
+
+/// What to do about it, where there is something to do.
+fn advice(error: &handfast_sys::Error) -> &'static str {
+    if error.is_descriptor_limit() {
+        ": this program may have no more files open; raise its limit with ulimit -n"
+    } else {
+        ""
+    }
+}
+
+// Not `#[from]`: its text is in ours, and would be told twice as the source of it.
+impl From<handfast_sys::Error> for Cause {
+    fn from(error: handfast_sys::Error) -> Self {
+        Self::Kernel(error)
+    }
 }
 
 #[derive(Debug)]
@@ -127,9 +144,17 @@ impl fmt::Display for Unwelcome {
     }
 }
 
+/// Whose the object is that may not be used.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Owner {
+    pub(crate) uid: u32,
+    pub(crate) kind: Kind,
+}
+
 /// A model's refusal with what only the client knows: the name, and who holds it.
 struct Refusal<'a> {
     name: Option<&'a str>,
+    owner: Option<Owner>,
     error: &'a object::Error,
 }
 
@@ -140,14 +165,69 @@ impl fmt::Display for Refusal<'_> {
             if let Some(name) = self.name {
                 write!(f, "{name}: ")?;
             }
+            if let object::Error::AccessDenied { wanted, granted } = *self.error {
+                return self.denial(f, wanted, granted);
+            }
             return write!(f, "{}", self.error);
         };
-        let program = process::program_name(*pid).unwrap_or_else(|| "process".into());
+        let Some(program) = process::program_name(*pid) else {
+            return write!(
+                f,
+                "the name {name} is taken: process {pid} has ended, but another still holds its \
+                 handle. Choose another name, or stop that process (handfast show {name})."
+            );
+        };
         write!(f, "the name {name} is taken by {program}[{pid}]")?;
         if *uid != process::uid() {
             write!(f, " of user {uid}")?;
         }
         write!(f, ". Choose another, or stop it.")
+    }
+}
+
+impl Refusal<'_> {
+    /// `you may not read it (asked STREAM_RECEIVE, granted nothing): it belongs to user 1000`.
+    fn denial(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        wanted: AccessMask,
+        granted: AccessMask,
+    ) -> fmt::Result {
+        let wanted = self.owner.map_or(wanted, |owner| owner.kind.rules().mapping.map(wanted));
+        let missing = wanted.difference(granted);
+        let verb = if missing.intersects(AccessMask::STREAM_SEND | AccessMask::GENERIC_WRITE) {
+            "send it"
+        } else if missing.intersects(AccessMask::STREAM_RECEIVE | AccessMask::GENERIC_READ) {
+            "read it"
+        } else if missing.intersects(AccessMask::STREAM_QUERY) {
+            "look at it"
+        } else {
+            "do that with it"
+        };
+        write!(f, "you may not {verb} (asked {}, granted {})", Rights(wanted), Rights(granted))?;
+        match self.owner {
+            Some(owner) => write!(f, ": it belongs to user {}", owner.uid),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Rights by their names.
+struct Rights(AccessMask);
+
+impl fmt::Display for Rights {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("nothing");
+        }
+        let mut separator = "";
+        let mut rest = self.0;
+        for (name, right) in self.0.iter_names() {
+            write!(f, "{separator}{name}")?;
+            separator = ", ";
+            rest = rest.difference(right);
+        }
+        if rest.is_empty() { Ok(()) } else { write!(f, "{separator}0x{:08X}", rest.bits()) }
     }
 }
 
@@ -158,8 +238,8 @@ impl fmt::Debug for Error {
 }
 
 impl Error {
-    pub(crate) fn refused(name: Option<&str>, error: object::Error) -> Self {
-        Cause::Refused { name: name.map(str::to_owned), error }.into()
+    pub(crate) fn refused(name: Option<&str>, owner: Option<Owner>, error: object::Error) -> Self {
+        Cause::Refused { name: name.map(str::to_owned), owner, error }.into()
     }
 
     /// What kind of failure it is.
@@ -268,5 +348,37 @@ into_error!(
 impl From<Cause> for Error {
     fn from(cause: Cause) -> Self {
         Self(Box::new(cause))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(wanted: AccessMask, owner: Option<u32>, expected: &str) {
+        let owner = owner.map(|uid| Owner { uid, kind: Kind::Stream });
+        let error = object::Error::AccessDenied { wanted, granted: AccessMask::empty() };
+        assert_eq!(Error::refused(Some("wall"), owner, error).to_string(), expected);
+    }
+
+    #[test]
+    fn a_denial_says_what_was_asked_and_whose_it_is() {
+        check(
+            AccessMask::STREAM_RECEIVE,
+            Some(1000),
+            "wall: you may not read it (asked STREAM_RECEIVE, granted nothing): it belongs to \
+             user 1000",
+        );
+        check(
+            AccessMask::GENERIC_READ,
+            Some(7),
+            "wall: you may not read it (asked STREAM_RECEIVE, STREAM_QUERY, READ_CONTROL, \
+             granted nothing): it belongs to user 7",
+        );
+        check(
+            AccessMask::STREAM_QUERY | AccessMask::from_bits_retain(8),
+            None,
+            "wall: you may not look at it (asked STREAM_QUERY, 0x00000008, granted nothing)",
+        );
     }
 }

@@ -144,6 +144,12 @@ impl<'a> Frame<'a> {
         self.record.user.as_bytes()
     }
 
+    /// What the sender says of the stream: up to 256 bytes of text.
+    #[must_use]
+    pub fn stream_text(&self) -> String {
+        self.receiver.statistics().map(|said| said.text).unwrap_or_default()
+    }
+
     /// All planes where they lie, laid out as [`Self::layout`] says.
     #[must_use]
     pub const fn bytes(&self) -> &SharedBytes {

@@ -45,9 +45,11 @@
 #![forbid(unsafe_code)]
 
 mod client;
+pub mod doctor;
 mod error;
 mod frame;
 mod link;
+mod observed;
 mod receiver;
 mod send_frame;
 mod sender;
@@ -66,6 +68,8 @@ pub use handfast_model::object::{Kind, ObjectId};
 pub use handfast_model::wire::Health;
 pub use handfast_sync::stream::{Mode, ReceiverStatus, SenderStatistics};
 pub use handfast_sys::clock::now_ns as monotonic_ns;
+pub use handfast_sys::process::uid as user_id;
+pub use observed::{Counters, MemoryInfo};
 pub use receiver::{Next, Receiver};
 pub use send_frame::{SendFrame, Sent};
 pub use sender::{Lossless, Sender, SenderOptions};

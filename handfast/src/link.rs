@@ -7,13 +7,13 @@ use std::time::Duration;
 use handfast_broker::activation::{self, Activation, ActivationError};
 use handfast_broker::place::Place;
 use handfast_image::{broker_program, start_broker};
-use handfast_model::object::{Event, Reply, Request};
+use handfast_model::object::{self, Event, ListEntry, Reply, Request};
 use handfast_model::wire::{self, BrokerMessage, ClientMessage, Health, Hello, Welcome, WireError};
 use handfast_sys::fork::ForkGuard;
 use handfast_sys::seqpacket::{Blocking, Incoming, Readiness, Socket};
 use handfast_sys::{clock, peer, process};
 
-use crate::error::{Cause, Error, Result, Unwelcome};
+use crate::error::{Cause, Error, Owner, Result, Unwelcome};
 
 /// A broker that leaves while we connect hangs up before it greets; then we look again.
 const CONNECT_TRIES: u32 = 8;
@@ -158,10 +158,33 @@ impl Link {
                     return Ok((reply, descriptors));
                 }
                 BrokerMessage::Failed { number: answered, error } if answered == number => {
-                    return Err(Error::refused(name, error));
+                    let owner = name.and_then(|name| self.owner(name, &error));
+                    return Err(Error::refused(name, owner, error));
                 }
                 other => self.sort(other, descriptors)?,
             }
+        }
+    }
+
+    /// Whose the object is that this client may not use, for the error. Names that it may not see
+    /// stay unknown to it.
+    fn owner(&mut self, name: &str, error: &object::Error) -> Option<Owner> {
+        if !matches!(error, object::Error::AccessDenied { .. }) {
+            return None;
+        }
+        let mut after = 0;
+        loop {
+            let (reply, _) = self.call(None, Request::List { after }, None).ok()?;
+            let Reply::Listing { entries, more } = reply else { return None };
+            let bears = |entry: &&ListEntry| entry.names.iter().any(|one| one.to_string() == name);
+            if let Some(entry) = entries.iter().find(bears) {
+                return Some(Owner { uid: entry.uid, kind: entry.kind });
+            }
+            let last = entries.last()?.object.counter;
+            if !more || last <= after {
+                return None;
+            }
+            after = last;
         }
     }
 
@@ -254,7 +277,9 @@ impl Link {
                 return Ok(());
             }
             BrokerMessage::Reply { number, reply } => (number, Ok((reply, descriptors))),
-            BrokerMessage::Failed { number, error } => (number, Err(Error::refused(None, error))),
+            BrokerMessage::Failed { number, error } => {
+                (number, Err(Error::refused(None, None, error)))
+            }
             BrokerMessage::Welcome(_)
             | BrokerMessage::Refused(_)
             | BrokerMessage::Health { .. } => return Err(Cause::Unexpected.into()),
@@ -295,8 +320,24 @@ impl Link {
 
     /// Whether the broker still holds its end, asked of the kernel now.
     pub(crate) fn is_alive(&mut self) -> bool {
-        if !self.lost && matches!(self.socket.wait_readable(Some(0)), Ok(Readiness::HangUp)) {
-            self.lost = true;
+        // Answers that nobody waited for lie before the hang-up.
+        while !self.lost {
+            match self.socket.wait_readable(Some(0)) {
+                Ok(Readiness::Ready) => {}
+                Ok(Readiness::HangUp) => {
+                    self.lost = true;
+                    break;
+                }
+                Ok(Readiness::TimedOut) | Err(_) => break,
+            }
+            let sorted = match self.receive() {
+                Ok(Some((message, descriptors))) => self.sort(message, descriptors),
+                Ok(None) => Err(self.lose()),
+                Err(error) => Err(error),
+            };
+            if sorted.is_err() {
+                break;
+            }
         }
         !self.lost
     }

@@ -11,7 +11,7 @@ use handfast_model::object::{
 };
 use handfast_sync::page::State;
 use handfast_sync::park::Parked;
-use handfast_sync::stream::{Held, Mode, ReceiveEnd, Take};
+use handfast_sync::stream::{self, Held, Mode, ReceiveEnd, SenderStatistics, Take};
 use handfast_sys::mapping::{self, ReadMapping};
 use handfast_sys::{clock, memfd, pidfd};
 use tracing::debug;
@@ -55,6 +55,8 @@ struct Generation {
 #[derive(Debug)]
 struct Joined {
     opening: OpeningId,
+    /// The sender's page, for what it says of the stream.
+    page: Arc<ReadMapping>,
     end: ReceiveEnd<TheirWords, OwnWords, Futex>,
     generation: Option<Generation>,
     /// The sender's process, to see its end also when no broker tells of it.
@@ -155,6 +157,13 @@ impl Receiver {
     #[must_use]
     pub fn lossless_allowed(&self) -> Option<bool> {
         self.joined.as_ref().map(|joined| joined.end.lossless_allowed())
+    }
+
+    /// What the sender says of the stream; None while there is no sender.
+    #[must_use]
+    pub fn statistics(&self) -> Option<SenderStatistics> {
+        let joined = self.joined.as_ref()?;
+        Some(stream::sender_statistics(joined.page.words()))
     }
 
     /// The next frame; None when the sender has ended the stream. A sender that dies is waited
@@ -333,7 +342,7 @@ impl Receiver {
     ) -> Result<Option<Joined>> {
         let mut descriptors = descriptors.into_iter();
         let page = next_descriptor(&mut descriptors)?;
-        let page = mapping::map_read_only(page.as_fd(), page_bytes())?;
+        let page = Arc::new(mapping::map_read_only(page.as_fd(), page_bytes())?);
         let sender = descriptors.next();
         let (generation, descriptors) = loop {
             let request = Request::StreamJoin { opening };
@@ -353,8 +362,8 @@ impl Receiver {
         let own = next_descriptor(&mut descriptors)?;
         let own = mapping::map_writable(own.as_fd(), page_bytes())?.into_words();
         self.link.tell(Request::Mapped { opening })?;
-        let end = ReceiveEnd::new(TheirWords(page.into()), OwnWords(own), Futex, self.mode)?;
-        let mut joined = Joined { opening, end, generation: None, sender, sender_pid };
+        let end = ReceiveEnd::new(TheirWords(Arc::clone(&page)), OwnWords(own), Futex, self.mode)?;
+        let mut joined = Joined { opening, page, end, generation: None, sender, sender_pid };
         joined.enter(generation, descriptors.next())?;
         Ok(Some(joined))
     }

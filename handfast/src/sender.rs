@@ -7,8 +7,9 @@ use handfast_model::contract::access::AccessMask;
 use handfast_model::contract::color::{Alpha, Color};
 use handfast_model::contract::format::{Alignment, Format, Layout};
 use handfast_model::contract::frame::FrameRecord;
+use handfast_model::contract::limits::SLOT_BYTES_MAX;
 use handfast_model::object::{
-    GenerationLayout, Kind, ObjectId, OpeningId, PictureFacts, RawName, Reply, Request,
+    self, Cap, GenerationLayout, Kind, ObjectId, OpeningId, PictureFacts, RawName, Reply, Request,
 };
 use handfast_sync::page::PAGE_BYTES;
 use handfast_sync::park::Parked;
@@ -483,6 +484,12 @@ impl Sender {
         let table_bytes = stream::table_words(options.slots).saturating_mul(4);
         let table_bytes = table_bytes.next_multiple_of(usize_of(MEMORY_PAGE_BYTES));
         let slot_bytes = picture.size_bytes.next_multiple_of(MEMORY_PAGE_BYTES);
+        // The broker would refuse it, too, but only once the memory is there.
+        if slot_bytes > SLOT_BYTES_MAX {
+            let error = object::Error::CapReached { cap: Cap::SlotBytes, limit: SLOT_BYTES_MAX };
+            let name = Some(self.name.clone());
+            return Err(Cause::Refused { name, owner: None, error }.into());
+        }
         let number = self.generation.as_ref().map_or(1, |former| former.number.wrapping_add(1));
         let layout = GenerationLayout {
             number,
@@ -507,9 +514,12 @@ impl Sender {
             mapping::create_sole("handfast stream", wanted_bytes, table_bytes)?;
         memory.prefault()?;
         let (table, pixels) = memory.split();
+        let table = OwnWords(table);
+        // Whoever joins once this is published maps it at once.
+        self.end.format_table(table.clone(), number, options.slots)?;
         let request = Request::StreamPublish { opening: self.opening, layout };
         self.link.call(Some(&self.name), request, Some(descriptor.as_fd()))?;
-        self.end.start_generation(OwnWords(table), number, options.slots)?;
+        self.end.start_generation(table, number, options.slots)?;
         let slot_bytes = usize_of(slot_bytes);
         self.scratch = Vec::new();
         self.generation = Some(Generation { number, pixels, table_bytes, slot_bytes, picture });

@@ -20,6 +20,8 @@ pub enum Requirement {
     Vulkan,
     /// A render node in `/dev/dri`.
     Dri,
+    /// A folder of real video clips (`*.mp4`), which `HANDFAST_CLIPS` names.
+    Clips,
     /// The rights of root: to look into any process, and to be another user.
     Root,
 }
@@ -30,6 +32,7 @@ const ALL: &[Requirement] = &[
     Requirement::Wine,
     Requirement::Vulkan,
     Requirement::Dri,
+    Requirement::Clips,
     Requirement::Root,
 ];
 
@@ -61,6 +64,7 @@ impl Requirement {
             Self::Wine => "wine",
             Self::Vulkan => "vulkan",
             Self::Dri => "dri",
+            Self::Clips => "clips",
             Self::Root => "root",
         }
     }
@@ -83,6 +87,11 @@ impl Requirement {
             Self::Dri => first(Path::new("/dev/dri"), |path| {
                 path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("renderD"))
             }),
+            Self::Clips => {
+                let folder = PathBuf::from(std::env::var_os("HANDFAST_CLIPS")?);
+                let is_clip = |path: &Path| path.extension() == Some(OsStr::new("mp4"));
+                first(&folder, is_clip).map(|_| folder)
+            }
             Self::Root => rustix::process::geteuid().is_root().then(|| PathBuf::from("/proc")),
         }
     }

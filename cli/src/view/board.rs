@@ -61,19 +61,19 @@ impl Board {
     /// Looks at what has changed; why there is no more to show, if so.
     pub(super) fn refresh(&mut self) -> Option<Over> {
         self.waker.rearm();
+        for tile in &mut self.tiles {
+            (tile.status, tile.rate) = tile.feed.status();
+        }
         if let Some(names) = &self.names {
             let names = names.now();
-            self.tiles.retain(|tile| names.contains(&tile.feed.name));
+            // Without a broker there are no names, and frames go on coming.
+            let goes_on = |tile: &Tile| tile.status == Status::Live;
+            self.tiles.retain(|tile| goes_on(tile) || names.contains(&tile.feed.name));
             for name in names {
                 if !self.tiles.iter().any(|tile| tile.feed.name == name) {
                     self.tiles.push(Tile::new(Feed::start(&name, None, &self.waker)));
                 }
             }
-        }
-        for tile in &mut self.tiles {
-            (tile.status, tile.rate) = tile.feed.status();
-        }
-        if self.names.is_some() {
             return None;
         }
         match self.tiles.first().map(|tile| &tile.status) {
@@ -86,8 +86,11 @@ impl Board {
 
     /// Takes the newest pictures and draws them; the labels are for the caller to write.
     pub(super) fn draw(&mut self, canvas: &mut Canvas<'_>, area: Rect) -> Vec<Label> {
-        let taken = self.tiles.iter_mut().filter_map(|tile| tile.feed.take(&mut tile.shot).then_some(()));
-        if taken.count() > 0 && let Some(left) = &mut self.frames_left {
+        let mut is_new = false;
+        for tile in &mut self.tiles {
+            is_new |= tile.feed.take(&mut tile.shot);
+        }
+        if let Some(left) = self.frames_left.as_mut().filter(|_| is_new) {
             *left = left.saturating_sub(1);
         }
         canvas.clear(PAPER);
@@ -108,7 +111,8 @@ impl Board {
                 label(message, cell, Place::Middle);
             }
             if self.names.is_some() {
-                label(tile.title(), cell, Place::Bottom);
+                let below = Rect { x: cell.x, width: cell.width, ..seen };
+                label(tile.title(), below, Place::Bottom);
             }
         }
         if self.names.is_some() && self.tiles.is_empty() {
@@ -139,9 +143,10 @@ impl Board {
 
     /// Writes what is seen into PNG files in the present folder, at full size.
     pub(super) fn save(&mut self) {
-        let saved: Vec<_> = self.tiles.iter().filter_map(|tile| tile.shot.as_ref().zip(Some(tile)))
-            .map(|(shot, tile)| save(shot, &tile.feed.name)).collect();
-        let text = match saved.into_iter().collect::<anyhow::Result<Vec<_>>>() {
+        let shots = self.tiles.iter().filter_map(|tile| Some((tile.shot.as_ref()?, &tile.feed)));
+        let saved: anyhow::Result<Vec<_>> =
+            shots.map(|(shot, feed)| save(shot, &feed.name)).collect();
+        let text = match saved {
             Ok(paths) => match paths.as_slice() {
                 [] => "nothing to save yet".into(),
                 [path] => format!("saved {}", path.display()),

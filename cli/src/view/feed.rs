@@ -252,8 +252,14 @@ impl Thread {
         while !self.shared.lock().closed {
             let Err(error) = self.step() else { continue };
             self.receiver = None;
-            // Another try may find another broker, or another stream of the name.
-            if matches!(error.kind(), ErrorKind::Lost | ErrorKind::BrokerUnavailable) {
+            // Another try may find another broker, or room.
+            if matches!(
+                error.kind(),
+                ErrorKind::Lost
+                    | ErrorKind::BrokerUnavailable
+                    | ErrorKind::LimitReached
+                    | ErrorKind::OutOfMemory
+            ) {
                 self.tell(Status::Trouble(error.to_string()));
                 thread::sleep(RETRY);
             } else {
@@ -294,13 +300,15 @@ impl Thread {
     fn quiet(&mut self) {
         let is_there = self.receiver.as_ref().is_some_and(|r| r.sender_pid().is_some());
         let mut state = self.shared.lock();
-        let status = match state.status {
-            Status::Waiting | Status::Trouble(_) if is_there => Status::Silent,
-            Status::Silent | Status::Trouble(_) if !is_there => Status::Waiting,
-            _ if state.rate > 0.0 && self.last.elapsed() >= STALLED => state.status.clone(),
-            _ => return,
-        };
-        state.status = status;
+        if matches!(state.status, Status::Waiting | Status::Silent | Status::Trouble(_)) {
+            let status = if is_there { Status::Silent } else { Status::Waiting };
+            if state.status == status {
+                return;
+            }
+            state.status = status;
+        } else if state.rate <= 0.0 || self.last.elapsed() < STALLED {
+            return;
+        }
         state.rate = 0.0;
         drop(state);
         self.waker.wake();

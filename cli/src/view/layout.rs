@@ -57,8 +57,8 @@ pub(super) fn grid(count: u32, shape: (u32, u32), area: Rect) -> Vec<Rect> {
         let fitted = fit(shape, cell);
         u64::from(fitted.width) * u64::from(fitted.height)
     };
-    // The first of equals, so that cells stand below each other rather than beyond an edge.
-    let columns = (1..=count).rev().max_by_key(|columns| picture(*columns)).unwrap_or(1);
+    // The last of equals: rather side by side than one below the other.
+    let columns = (1..=count).max_by_key(|columns| picture(*columns)).unwrap_or(1);
     let rows = rows_of(columns);
     (0..count)
         .map(|index| {

@@ -14,7 +14,7 @@ use crate::media::picture::{Picture, Rgba, to_usize};
 /// 16 by 16.
 const TAPS_MAX: u32 = 8;
 /// Two greys behind pictures that let something through, and the size of their squares.
-const CHECKS: [u32; 2] = [0x0066_6666, 0x0099_9999];
+const CHECKS: [u32; 2] = [102, 153];
 const CHECK_SHIFT: u32 = 3;
 /// One in each of the four sums.
 const ONES: u64 = 0x0001_0001_0001_0001;
@@ -27,6 +27,8 @@ pub(super) fn draw(picture: &Picture<'_>, target: Rect, canvas: &mut Canvas<'_>)
     let opaque = desc.alpha == Alpha::Opaque || !desc.format.has_alpha();
     let mut decoder = Decoder::new(desc, Alpha::Premultiplied);
     let mut row = vec![Rgba::default(); to_usize(desc.width)];
+    // Sums over rows for each column of the picture, and over both for each pixel of the canvas.
+    let mut tall = vec![0u64; to_usize(desc.width)];
     let mut sums = vec![0u64; to_usize(target.width)];
     let places: Vec<_> = (0..target.width).flat_map(|x| columns.samples(x)).map(to_usize).collect();
     let shift = columns.taps.ilog2() + rows.taps.ilog2();
@@ -36,14 +38,15 @@ pub(super) fn draw(picture: &Picture<'_>, target: Rect, canvas: &mut Canvas<'_>)
         // A picture that is stretched repeats its rows.
         if summed != first || rows.taps > 1 {
             summed = first;
-            sums.fill(0);
+            tall.fill(0);
             for sample in rows.samples(y) {
                 if decoded != Some(sample) {
                     decoder.decode_row(picture, sample, &mut row);
                     decoded = Some(sample);
                 }
-                columns.add(&row, &places, &mut sums);
+                tall.iter_mut().zip(&row).for_each(|(sum, pixel)| *sum += lanes(*pixel));
             }
+            columns.sum(&tall, &places, &mut sums);
         }
         let out = canvas.row_mut(target.y + y, target.x, target.width);
         if opaque {
@@ -82,28 +85,32 @@ impl Axis {
         })
     }
 
-    /// Adds a row's samples, which lie at these places, to the sum of each pixel.
-    fn add(self, row: &[Rgba], places: &[usize], sums: &mut [u64]) {
-        if self.source == self.target {
-            sums.iter_mut().zip(row).for_each(|(sum, pixel)| *sum += lanes(*pixel));
-            return;
-        }
-        let sample = |place: &usize| lanes(row.get(*place).copied().unwrap_or_default());
-        if let (2, (pairs, _)) = (self.taps, places.as_chunks::<2>()) {
-            sums.iter_mut().zip(pairs).for_each(|(sum, [a, b])| *sum += sample(a) + sample(b));
-            return;
-        }
-        for (sum, places) in sums.iter_mut().zip(places.chunks_exact(to_usize(self.taps))) {
-            *sum += places.iter().map(sample).sum::<u64>();
+    /// Sums the samples of each pixel, which lie at these places.
+    fn sum(self, columns: &[u64], places: &[usize], sums: &mut [u64]) {
+        let sample = |place: &usize| columns.get(*place).copied().unwrap_or_default();
+        match self.taps {
+            1 if self.source == self.target => {
+                sums.iter_mut().zip(columns).for_each(|(sum, column)| *sum = *column);
+            }
+            1 => sums.iter_mut().zip(places).for_each(|(sum, place)| *sum = sample(place)),
+            2 => {
+                let pairs = places.as_chunks().0;
+                sums.iter_mut().zip(pairs).for_each(|(sum, [a, b])| *sum = sample(a) + sample(b));
+            }
+            taps => {
+                for (sum, places) in sums.iter_mut().zip(places.chunks_exact(to_usize(taps))) {
+                    *sum = places.iter().map(sample).sum();
+                }
+            }
         }
     }
 }
 
-/// A pixel with 16 bits for each value, red lowest.
+/// A pixel with 16 bits for each value: red, blue, green and alpha, red lowest.
 #[inline]
 fn lanes(pixel: Rgba) -> u64 {
-    let [r, g, b, a] = pixel.map(u64::from);
-    r | g << 16 | b << 32 | a << 48
+    let pixel = u32::from_le_bytes(pixel);
+    u64::from(pixel & 0xff_00ff) | u64::from(pixel >> 8 & 0xff_00ff) << 32
 }
 
 /// The average of 1 << shift pixels, rounded.
@@ -116,7 +123,7 @@ fn mean(sum: u64, shift: u32) -> u64 {
 /// 0x00RRGGBB.
 #[inline]
 fn word(lanes: u64) -> u32 {
-    let [r, _, g, _, b, _, _, _] = lanes.to_le_bytes();
+    let [r, _, b, _, g, _, _, _] = lanes.to_le_bytes();
     u32::from_le_bytes([b, g, r, 0])
 }
 
@@ -125,7 +132,7 @@ fn word(lanes: u64) -> u32 {
 fn over(pixel: u64, is_light: bool) -> u32 {
     let [_, _, _, _, _, _, alpha, _] = pixel.to_le_bytes();
     let [dark, light] = CHECKS;
-    let under = if is_light { light } else { dark } & 0xff;
+    let under = if is_light { light } else { dark };
     let through = (under * u32::from(255 - alpha) + 127) / 255;
     let [blue, green, red, _] = word(pixel).to_le_bytes();
     let [b, g, r] = [blue, green, red].map(|value| (u32::from(value) + through).min(255));

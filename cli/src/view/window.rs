@@ -1,11 +1,12 @@
 //! Pictures in a window, on X11 and Wayland.
 
 use std::num::NonZeroU32;
+use std::panic;
 use std::rc::Rc;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, bail};
 use softbuffer::{Context, SoftBufferError, Surface};
 use winit::application::ApplicationHandler;
 use winit::dpi::PhysicalSize;
@@ -35,8 +36,7 @@ enum Event {
 
 /// Shows a board until it is over or somebody quits.
 pub(super) fn run(make_board: impl FnOnce(Waker) -> anyhow::Result<Board>) -> anyhow::Result<()> {
-    let instead = "no window can be opened; --terminal shows the stream here";
-    let event_loop = EventLoop::<Event>::with_user_event().build().context(instead)?;
+    let event_loop = connect()?;
     event_loop.set_control_flow(ControlFlow::Wait);
     let (wakes, signals) = (event_loop.create_proxy(), event_loop.create_proxy());
     // The loop may be over when a thread tells it something.
@@ -49,6 +49,23 @@ pub(super) fn run(make_board: impl FnOnce(Waker) -> anyhow::Result<Board>) -> an
     app.outcome
 }
 
+/// Connects to the display. A library of it that is missing makes winit panic, which becomes an
+/// error like the others here.
+fn connect() -> anyhow::Result<EventLoop<Event>> {
+    let usual = panic::take_hook();
+    panic::set_hook(Box::new(|_| {}));
+    let built = panic::catch_unwind(|| EventLoop::with_user_event().build());
+    panic::set_hook(usual);
+    let text = match built {
+        Ok(Ok(event_loop)) => return Ok(event_loop),
+        Ok(Err(error)) => error.to_string(),
+        Err(panic) => panic.downcast_ref::<String>().cloned().unwrap_or_default(),
+    };
+    // What comes before is a place in winit's source.
+    let why = text.rsplit(": ").next().unwrap_or_default().trim_end_matches('.');
+    bail!("no window can be opened: {why}. --terminal shows the stream in the terminal")
+}
+
 struct App {
     board: Board,
     shown: Option<Shown>,
@@ -57,6 +74,7 @@ struct App {
 
 /// A window that is open.
 struct Shown {
+    size: PhysicalSize<u32>,
     window: Rc<Window>,
     surface: Surface<Rc<Window>, Rc<Window>>,
     title: String,
@@ -94,8 +112,18 @@ impl ApplicationHandler<Event> for App {
     #[expect(clippy::wildcard_enum_match_arm, reason = "a window tells much that is of no use")]
     fn window_event(&mut self, event_loop: &ActiveEventLoop, _: WindowId, event: WindowEvent) {
         match event {
-            WindowEvent::CloseRequested | WindowEvent::Destroyed => event_loop.exit(),
-            WindowEvent::Resized(_) | WindowEvent::ScaleFactorChanged { .. } => self.redraw(),
+            WindowEvent::CloseRequested => event_loop.exit(),
+            WindowEvent::Destroyed => {
+                self.shown = None;
+                event_loop.exit();
+            }
+            WindowEvent::Resized(size) => {
+                if let Some(shown) = &mut self.shown {
+                    shown.size = size;
+                    shown.window.request_redraw();
+                }
+            }
+            WindowEvent::ScaleFactorChanged { .. } => self.redraw(),
             WindowEvent::KeyboardInput { event, .. } => self.press(event_loop, &event),
             WindowEvent::RedrawRequested => {
                 let Some(shown) = &mut self.shown else { return };
@@ -163,12 +191,15 @@ impl Shown {
         let window = Rc::new(event_loop.create_window(attributes).context("the window")?);
         let context = Context::new(Rc::clone(&window)).map_err(unsent)?;
         let surface = Surface::new(&context, Rc::clone(&window)).map_err(unsent)?;
+        // From now on it is told by events; asking takes a round trip.
+        let size = window.inner_size();
+        let provisional = first.is_none().then_some(size);
         window.request_redraw();
-        Ok(Self { window, surface, title, provisional: first.is_none().then_some(size) })
+        Ok(Self { size, window, surface, title, provisional })
     }
 
     fn draw(&mut self, board: &mut Board) -> anyhow::Result<()> {
-        let PhysicalSize { width, height } = self.window.inner_size();
+        let PhysicalSize { width, height } = self.size;
         let sides = (NonZeroU32::new(width), NonZeroU32::new(height));
         let (Some(columns), Some(rows)) = sides else { return Ok(()) };
         self.surface.resize(columns, rows).map_err(unsent)?;
@@ -193,11 +224,12 @@ impl Shown {
         }
         let Some((provisional, size)) = self.provisional.zip(board.picture_size()) else { return };
         self.provisional = None;
-        if self.window.inner_size() == provisional {
+        if self.size == provisional {
             let (width, height) = room_on(self.window.current_monitor(), size);
             // The size comes with an event, or not at all where windows are tiled.
             let size = PhysicalSize::new(width, height);
-            if self.window.request_inner_size(size).is_some() {
+            if let Some(size) = self.window.request_inner_size(size) {
+                self.size = size;
                 self.window.request_redraw();
             }
         }

@@ -333,6 +333,7 @@ impl Listener {
         // Nobody can connect before `listen`, so the mode is right from the first client on.
         chmodat(CWD, path, Mode::RUSR | Mode::WUSR, rustix::fs::AtFlags::empty())
             .map_err(Error::of("fchmodat"))?;
+        pass_credentials_to(&socket)?;
         listen(&socket, backlog).map_err(Error::of("listen"))?;
         Ok(Self(socket))
     }
@@ -358,6 +359,7 @@ impl Listener {
         fcntl_setfd(&descriptor, FdFlags::CLOEXEC).map_err(Error::of("fcntl(F_SETFD)"))?;
         let flags = fcntl_getfl(&descriptor).map_err(Error::of("fcntl(F_GETFL)"))?;
         fcntl_setfl(&descriptor, flags | OFlags::NONBLOCK).map_err(Error::of("fcntl(F_SETFL)"))?;
+        pass_credentials_to(&descriptor)?;
         listen(&descriptor, ADOPTED_BACKLOG).map_err(Error::of("listen"))?;
         Ok(Self(descriptor))
     }
@@ -398,6 +400,12 @@ impl From<Listener> for OwnedFd {
     fn from(listener: Listener) -> Self {
         listener.0
     }
+}
+
+/// Connections inherit it from their listener. Set on a connection alone it comes too late for what
+/// a client says between `accept` and then: that packet would arrive without its sender.
+fn pass_credentials_to(listener: &OwnedFd) -> Result<()> {
+    set_socket_passcred(listener, true).map_err(Error::of("setsockopt(SO_PASSCRED)"))
 }
 
 fn new_socket(flags: SocketFlags) -> Result<OwnedFd> {
@@ -557,6 +565,21 @@ mod tests {
         assert_eq!(message(server.receive(&mut [0; 8], Blocking::Wait).unwrap()).length, 5);
         let taken = Listener::bind(&path, 8).unwrap_err();
         assert_eq!(taken.errno(), Errno::ADDRINUSE);
+    }
+
+    #[test]
+    fn what_a_client_says_at_once_comes_with_its_sender() {
+        let scratch = Scratch::new();
+        let path = scratch.join("socket");
+        let own = Listener::bind(&path, 8).unwrap();
+        let copy = own.as_fd().try_clone_to_owned().unwrap();
+        for listener in [own, Listener::adopt(copy).unwrap()] {
+            let client = Socket::connect(&path).unwrap();
+            let server = listener.accept().unwrap().unwrap();
+            client.send(b"hello", &[], Blocking::Wait).unwrap();
+            let received = message(server.receive(&mut [0; 8], Blocking::Wait).unwrap());
+            assert_eq!(received.pid, Some(std::process::id().cast_signed()));
+        }
     }
 
     #[test]

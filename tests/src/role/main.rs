@@ -2,12 +2,12 @@
 //!
 //! It is no part of the product: the tests need processes that stop between any two steps.
 //!
-//! `handfast-role send NAME SLOTS [lossless]`, `handfast-role recv NAME MODE`, `handfast-role
-//! look` and `handfast-role speak`. The first line is `ready` or `error KIND: text`; the end of
-//! its input ends it.
+//! `handfast-role send NAME SLOTS [lossless]`, `handfast-role recv NAME MODE`, and `look`, `names`
+//! or `speak` alone. The first line is `ready` or `error KIND: text`; the end of its input ends it.
 #![forbid(unsafe_code)]
 
 mod look;
+mod names;
 mod receive;
 mod send;
 mod speak;
@@ -29,6 +29,7 @@ fn main() -> ExitCode {
         ["send", name, slots, rest @ ..] => send::run(name, slots, rest),
         ["recv", name, mode] => receive::run(name, mode),
         ["look"] => look::run(),
+        ["names"] => names::run(),
         ["speak"] => speak::run(),
         _ => Err(anyhow::anyhow!("there is no role {arguments:?}")),
     };

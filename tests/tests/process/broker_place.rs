@@ -111,7 +111,8 @@ fn a_folder_of_somebody_else_is_refused() {
 fn a_folder_that_cannot_be_made_is_refused() {
     let scratch = Scratch::new();
     let socket = scratch.path().join("missing/folder/socket");
-    let why = format!("cannot make the directory {}", scratch.path().join("missing/folder").display());
+    let why =
+        format!("cannot make the directory {}", scratch.path().join("missing/folder").display());
     check_refused(&scratch, &socket, &why);
     assert_eq!(scratch.left(), [""; 0]);
 }

@@ -1,6 +1,8 @@
 //! What the broker holds, and that it holds no more than before.
 
-use handfast_tests::{Leftovers, Requirement, Scratch, eventually, eventually_eq, leftovers, require};
+use handfast_tests::{
+    Leftovers, Requirement, Scratch, eventually, eventually_eq, leftovers, require,
+};
 
 use crate::role::Role;
 
@@ -29,7 +31,8 @@ impl<'a> Idle<'a> {
         let held = require(Requirement::Root).map(|_| {
             let nothing_shared = |held: &Leftovers| {
                 let busy = ["memfd", "anon_inode:[pidfd]"];
-                held.mapped_bytes == 0 && !busy.iter().any(|kind| held.descriptors.contains_key(*kind))
+                held.mapped_bytes == 0
+                    && !busy.iter().any(|kind| held.descriptors.contains_key(*kind))
             };
             eventually("the first stream and its clients are gone", || nothing_shared(&look(pid)));
             look(pid)

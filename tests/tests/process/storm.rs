@@ -17,14 +17,12 @@ const NAMES: [&str; 3] = ["red", "green", "blue"];
 struct Dice(u64);
 
 impl Dice {
-    fn seeded() -> Self {
+    fn seed() -> u64 {
         let given = std::env::var("HANDFAST_TESTS_SEED").ok();
-        let seed = given.and_then(|seed| seed.parse().ok()).unwrap_or_else(|| {
+        given.and_then(|seed| seed.parse().ok()).unwrap_or_else(|| {
             let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
             u64::from(since.subsec_nanos()) | 1
-        });
-        println!("HANDFAST_TESTS_SEED={seed}");
-        Self(seed)
+        })
     }
 
     fn roll(&mut self, sides: usize) -> usize {
@@ -44,7 +42,7 @@ enum Victim {
 
 impl Victim {
     fn start(scratch: &Scratch, dice: &mut Dice) -> Self {
-        let name = NAMES[dice.roll(NAMES.len())];
+        let name = NAMES.get(dice.roll(NAMES.len())).expect("dice have no more sides");
         match dice.roll(8) {
             0 => {
                 let pattern = ["send", name, "--pattern", "ball", "--size", "32x32", "--quiet"];
@@ -93,7 +91,9 @@ fn spend(rounds: usize) {
 fn kills_at_any_moment_leave_nothing_behind() {
     let scratch = Scratch::new();
     let idle = Idle::look(&scratch);
-    let mut dice = Dice::seeded();
+    let seed = Dice::seed();
+    println!("HANDFAST_TESTS_SEED={seed}");
+    let mut dice = Dice(seed);
     let mut victims = Vec::new();
     for _ in 0..KILLS {
         while victims.len() < PROCESSES {

@@ -8,7 +8,8 @@ use crate::inside::Idle;
 use crate::role::Role;
 
 /// `handfast send`, until it is stopped. Its frames are large enough not to stay in a buffer.
-const SEND: &[&str] = &["send", "cam", "--pattern", "counter", "--size", "256x256", "--rate", "100"];
+const SEND: &[&str] =
+    &["send", "cam", "--pattern", "counter", "--size", "256x256", "--rate", "100"];
 
 /// `handfast recv`, which says how it went when it is over.
 fn recv(scratch: &Scratch, output: &str, more: &[&str]) -> Child {
@@ -27,7 +28,9 @@ fn check_outcome(receiver: Child, outcome: &str) {
 /// Waits until the receiver that writes there has written a whole frame.
 fn until_received(scratch: &Scratch, output: &str) {
     let path = scratch.files().join(output);
-    eventually("a frame is written", || std::fs::metadata(&path).is_ok_and(|file| file.len() > 900));
+    eventually("a frame is written", || {
+        std::fs::metadata(&path).is_ok_and(|file| file.len() > 900)
+    });
 }
 
 /// `handfast send` of a few frames, once so many receivers are there.

@@ -89,6 +89,15 @@ impl<M: Memory, R: Memory, P: Park> SendEnd<M, R, P> {
         Ok(())
     }
 
+    /// Writes the table of a generation that is about to [start](Self::start_generation), so that
+    /// whoever gets its memory before that finds a table, without frames.
+    ///
+    /// # Errors
+    /// As there, but for the number.
+    pub fn format_table(&self, table: M, number: u32, slots: u32) -> Result<(), LayoutError> {
+        Generation::new(table, number, slots, layout::stamp_of(self.sequence)).map(drop)
+    }
+
     /// Begins a generation: writes its table, closes the former one and tells the receivers.
     ///
     /// Slots that were acquired in the former generation are lost, and with them the frames that

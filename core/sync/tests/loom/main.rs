@@ -69,6 +69,51 @@ fn latest_makes_a_waiting_sender_sleep_and_wakes_it() {
     });
 }
 
+/// A receiver that takes the second frame and never lets it go: the first one's slot is free, and
+/// no later release makes up for a wake that was forgotten.
+fn held_for_ever(mode: Mode, lossless: Lossless) {
+    let world = World::new(1, &[2]);
+    let mut sender = world.sender(lossless);
+    let other = world.clone();
+    let receiver = thread::spawn(move || other.receive_until(&mut other.receiver(0, mode), 2));
+    for _ in 0..3 {
+        world.send_waiting(&mut sender, 1);
+    }
+    let held = receiver.join().unwrap();
+    world.look_at(1, &held);
+}
+
+#[test]
+fn a_latest_receiver_forgets_no_wake() {
+    explore(2, || held_for_ever(Mode::Latest, Lossless::Refused));
+}
+
+#[test]
+fn a_lossless_receiver_forgets_no_wake() {
+    explore(2, || held_for_ever(Mode::Lossless, Lossless::Allowed));
+}
+
+/// Somebody else holds the first frame, so its slot is not overwritten; a receiver that joins while
+/// the sender goes on must not begin there and find the second frame gone.
+#[test]
+fn a_lossless_receiver_joins_without_a_gap() {
+    explore(2, || {
+        let world = World::new(2, &[3]);
+        let mut sender = world.sender(Lossless::Allowed);
+        world.send_waiting(&mut sender, 1);
+        let mut holder = world.receiver(1, Mode::Latest);
+        let held = world.receive_until(&mut holder, 1);
+        let other = world.clone();
+        let joiner = thread::spawn(move || other.receive(&mut other.receiver(0, Mode::Lossless)).0);
+        for _ in 0..3 {
+            world.send_waiting(&mut sender, 1);
+        }
+        sender.end();
+        assert_contiguous(&joiner.join().unwrap());
+        world.look_at(1, &held);
+    });
+}
+
 #[test]
 fn two_receivers_leave_the_sender_a_slot() {
     explore(2, || {

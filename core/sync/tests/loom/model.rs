@@ -166,22 +166,46 @@ impl World {
         let mut sequences = Vec::new();
         let mut generation = 0;
         loop {
-            match receiver.take(0) {
-                Take::Frame(held) => {
-                    self.look_at(generation, &held);
+            match self.next(receiver, &mut generation) {
+                Ok(held) => {
                     receiver.release(&held);
                     assert!(sequences.last().is_none_or(|last| *last < held.sequence()));
                     sequences.push(held.sequence());
+                }
+                Err(end) => return (sequences, end),
+            }
+        }
+    }
+
+    /// Receives until it holds a frame of at least this sequence.
+    pub(crate) fn receive_until(&self, receiver: &mut Receiver, sequence: u64) -> Held {
+        let mut generation = 0;
+        loop {
+            let held = self.next(receiver, &mut generation).unwrap();
+            if held.sequence() >= sequence {
+                return held;
+            }
+            receiver.release(&held);
+        }
+    }
+
+    /// The next frame, looked at, or the end.
+    fn next(&self, receiver: &mut Receiver, generation: &mut u32) -> Result<Held, Take> {
+        loop {
+            match receiver.take(0) {
+                Take::Frame(held) => {
+                    self.look_at(*generation, &held);
+                    return Ok(held);
                 }
                 Take::Empty | Take::NoGeneration => {
                     receiver.wait(None);
                 }
                 Take::NewGeneration(number) => {
-                    generation = number;
+                    *generation = number;
                     let table = self.slots(number).table.clone();
                     receiver.enter_generation(table, number).unwrap();
                 }
-                end @ (Take::Ended | Take::Lost) => return (sequences, end),
+                end @ (Take::Ended | Take::Lost) => return Err(end),
             }
         }
     }

@@ -1,0 +1,68 @@
+//! All that can be known of one stream, for `show` and `explain`.
+
+use anyhow::bail;
+use handfast::{
+    Client, Counters, ErrorKind, Lossless, MemoryInfo, ObjectInfo, ReceiverInfo, ReceiverStatus,
+    SenderStatistics,
+};
+
+use super::rates::{self, Rate};
+
+/// One stream, as it was a moment ago.
+#[derive(Debug)]
+pub(crate) struct Subject {
+    /// The name that was typed.
+    pub(crate) name: String,
+    /// What the broker knows; this look itself is not counted.
+    pub(crate) object: ObjectInfo,
+    /// What its sender counts.
+    pub(crate) statistics: SenderStatistics,
+    pub(crate) rate: Rate,
+    pub(crate) lossless: Lossless,
+    /// Its memory, while its sender is there and if this user may read it.
+    pub(crate) memory: Option<MemoryInfo>,
+    pub(crate) receivers: Vec<ReceiverInfo>,
+}
+
+impl Subject {
+    /// Looks at the stream that bears a name. No broker is started.
+    pub(crate) fn find(name: &str) -> anyhow::Result<Self> {
+        let Some(mut client) = Client::connect_existing()? else {
+            bail!("{name}: nothing is shared, for no broker runs");
+        };
+        let observed = match client.observe(name) {
+            Ok(observed) => observed,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                bail!("{error}; what there is:  handfast ls");
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let counters: Counters = observed.counters();
+        let measured = rates::measure(&[&counters]).pop();
+        let (statistics, rate) = measured.unwrap_or_default();
+        // The name may belong to another stream by now, or be gone; then there is no memory to
+        // tell of.
+        let memory = match client.memory(name) {
+            Ok(memory) => memory.filter(|memory| memory.object == observed.object()),
+            Err(error) if matches!(error.kind(), ErrorKind::Lost | ErrorKind::Version) => {
+                return Err(error.into());
+            }
+            Err(_) => None,
+        };
+        let receivers = client.receivers(&observed)?;
+        let mut object = client.facts(&observed)?;
+        object.openings = object.openings.saturating_sub(1);
+        let lossless = counters.lossless();
+        Ok(Self { name: name.into(), object, statistics, rate, lossless, memory, receivers })
+    }
+
+    /// How many frames a receiver has yet to take.
+    pub(crate) fn behind(&self, receiver: &ReceiverStatus) -> u64 {
+        self.statistics.latest_sequence.saturating_sub(receiver.at_sequence)
+    }
+
+    /// Whether the sender waits for a receiver that falls behind by all slots.
+    pub(crate) fn waits_for(&self, receiver: &ReceiverStatus) -> bool {
+        self.lossless == Lossless::Allowed && receiver.mode == handfast::Mode::Lossless
+    }
+}
