@@ -231,4 +231,3 @@ fn until_told(name: &str) -> anyhow::Result<Duration> {
         }
     }
 }
-

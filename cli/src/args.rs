@@ -70,7 +70,8 @@ pub(crate) enum Command {
 #[command(after_help = "Examples:
   handfast send cam --pattern bars
   ffmpeg -i in.mp4 -f yuv4mpegpipe - | handfast send cam
-  ffmpeg -i in.mov -f rawvideo -pix_fmt bgra - | handfast send cam --size 1920x1080 --format bgra8")]
+  ffmpeg -i in.mov -f rawvideo -pix_fmt bgra - |
+    handfast send cam --size 1920x1080 --format bgra8")]
 pub(crate) struct SendArgs {
     /// Name of the stream
     pub(crate) name: String,

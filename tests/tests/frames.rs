@@ -59,7 +59,9 @@ fn send(sender: &mut Sender, byte: u8) -> Sent {
 fn take(receiver: &mut Receiver) -> Frame<'_> {
     match receiver.recv_timeout(NOW).expect("receiving works") {
         Next::Frame(frame) => frame,
-        other => panic!("a frame was there, and not {other:?}"),
+        other @ (Next::TimedOut | Next::Ended | Next::Lost) => {
+            panic!("a frame was there, and not {other:?}")
+        }
     }
 }
 

@@ -215,8 +215,8 @@ impl<M: Memory, W: Memory, P: Park> ReceiveEnd<M, W, P> {
         match self.look(now_ns) {
             Look::Frame(held) => Some(Take::Frame(held)),
             Look::Nothing => Some(moved.or(end).unwrap_or(Take::Empty)),
-            // The sender writes neither in a generation that it has left nor after its end, so races
-            // that were lost even then are its lies.
+            // The sender writes neither in a generation that it has left nor after its end, so
+            // races that were lost even then are its lies.
             Look::Contended => moved.or(end),
         }
     }
