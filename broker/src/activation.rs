@@ -1,8 +1,8 @@
 //! Who listens at a socket: exactly one broker, decided under a lock on the socket's directory.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io;
-use std::os::unix::fs::FileTypeExt as _;
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use handfast_sys::runtime_dir::{self, DirectoryError, DirectoryLock};
@@ -10,6 +10,7 @@ use handfast_sys::seqpacket::{Listener, Socket};
 use thiserror::Error;
 
 use crate::place::Place;
+use crate::turn::Users;
 
 const BACKLOG: i32 = 512;
 
@@ -44,6 +45,14 @@ pub enum ActivationError {
     /// A stale socket could not be removed.
     #[error("the stale socket {path} could not be removed: {source}")]
     Stale {
+        /// The path.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The socket could not be opened to every user.
+    #[error("the socket {} could not be opened to every user: {source}", .path.display())]
+    Open {
         /// The path.
         path: PathBuf,
         /// Why.
@@ -103,7 +112,7 @@ fn refuse_what_is_no_socket(path: &Path) -> Result<(), ActivationError> {
     }
 }
 
-/// Connects to the broker of a place or, if nobody listens there, listens.
+/// Connects to the broker of a place or, if nobody listens there, listens, for these users.
 ///
 /// # Errors
 ///
@@ -113,11 +122,14 @@ fn refuse_what_is_no_socket(path: &Path) -> Result<(), ActivationError> {
 ///
 /// While another process decides the same about the same directory: for as long as it takes to
 /// bind a socket and start a program.
-pub fn activate(place: &Place) -> Result<Activation, ActivationError> {
+pub fn activate(place: &Place, users: Users) -> Result<Activation, ActivationError> {
     if let Some(socket) = connect(place)? {
         return Ok(Activation::Answered(socket));
     }
-    runtime_dir::ensure_private(place.directory())?;
+    match users {
+        Users::Own => runtime_dir::ensure_private(place.directory())?,
+        Users::All => runtime_dir::ensure_shared(place.directory())?,
+    }
     let lock = DirectoryLock::lock(place.directory())
         .map_err(|source| ActivationError::Kernel { path: place.socket.clone(), source })?;
     if let Some(socket) = connect(place)? {
@@ -132,5 +144,9 @@ pub fn activate(place: &Place) -> Result<Activation, ActivationError> {
     }
     let listener = Listener::bind(&place.socket, BACKLOG)
         .map_err(|source| ActivationError::Kernel { path: place.socket.clone(), source })?;
+    if users == Users::All {
+        fs::set_permissions(&place.socket, Permissions::from_mode(0o666))
+            .map_err(|source| ActivationError::Open { path: place.socket.clone(), source })?;
+    }
     Ok(Activation::Listening(listener, lock))
 }

@@ -186,6 +186,9 @@ pub(crate) struct BrokerArgs {
     /// Where to listen; else where every program looks
     #[arg(long, value_name = "PATH")]
     pub(crate) socket: Option<PathBuf>,
+    /// Serve every user of the machine, as a broker in /run/handfast does; else only your own
+    #[arg(long)]
+    pub(crate) all_users: bool,
     /// Leave so long after the last client and object, or never
     #[arg(long, value_name = "SECONDS", default_value = "never", value_parser = idle_exit)]
     pub(crate) idle_exit: IdleExit,

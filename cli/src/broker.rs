@@ -14,13 +14,14 @@ pub(crate) fn run(args: &BrokerArgs) -> anyhow::Result<ExitCode> {
         Some(path) => Place::at(&std::path::absolute(path)?)?,
         None => Place::find()?,
     };
-    let (listener, lock) = match activate(&place)? {
+    let all = args.all_users || place.is_machine();
+    let users = if all { Users::All } else { Users::Own };
+    let (listener, lock) = match activate(&place, users)? {
         Activation::Listening(listener, lock) => (listener, lock),
         Activation::Answered(_) => {
             bail!("a broker serves {} already", place.socket.display());
         }
     };
-    let users = if place.is_machine() { Users::All } else { Users::Own };
     let config = Config { socket: Some(place.socket), idle_exit: args.idle_exit, users };
     let broker = Broker::new(listener, config)?;
     drop(lock);

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
+use handfast_broker::Users;
 use handfast_broker::activation::{self, Activation, ActivationError};
 use handfast_broker::place::Place;
 use handfast_image::{broker_program, start_broker};
@@ -55,7 +56,7 @@ impl Link {
     pub(crate) fn connect() -> Result<Self> {
         let place = Place::find()?;
         for _ in 0..CONNECT_TRIES {
-            let socket = match activation::activate(&place)? {
+            let socket = match activation::activate(&place, Users::Own)? {
                 Activation::Answered(socket) => socket,
                 Activation::Listening(listener, lock) => {
                     let program = broker_program();

@@ -50,13 +50,15 @@ pub enum DirectoryError {
         /// As whom this process acts.
         user: u32,
     },
-    /// Others may look into it.
-    #[error("{} has mode {mode:04o}, which lets others in; it must be 0700", .path.display())]
+    /// Others may do more with it than they should.
+    #[error("{} has mode {mode:04o}, which lets others in; it must be {allowed:04o}", .path.display())]
     Mode {
         /// The directory.
         path: PathBuf,
         /// Its permission bits.
         mode: u32,
+        /// What they may be at most.
+        allowed: u32,
     },
 }
 
@@ -68,8 +70,22 @@ pub enum DirectoryError {
 /// # Errors
 /// [`DirectoryError`] says what is there instead.
 pub fn ensure_private(path: &Path) -> core::result::Result<(), DirectoryError> {
+    ensure(path, Mode::RWXU)
+}
+
+/// Makes a directory that everybody can enter and only this user can write, or checks that it is
+/// one: it may let in fewer.
+///
+/// # Errors
+/// [`DirectoryError`] says what is there instead.
+pub fn ensure_shared(path: &Path) -> core::result::Result<(), DirectoryError> {
+    ensure(path, Mode::RWXU | Mode::RGRP | Mode::XGRP | Mode::ROTH | Mode::XOTH)
+}
+
+/// Makes or checks a directory of ours that lets others do no more than `allowed`.
+fn ensure(path: &Path, allowed: Mode) -> core::result::Result<(), DirectoryError> {
     let there = || path.to_path_buf();
-    match mkdir(path, Mode::RWXU) {
+    match mkdir(path, allowed) {
         Ok(()) | Err(Errno::EXIST) => {}
         Err(errno) => {
             return Err(DirectoryError::Create {
@@ -93,8 +109,8 @@ pub fn ensure_private(path: &Path) -> core::result::Result<(), DirectoryError> {
     if owner != user {
         return Err(DirectoryError::Owner { path: there(), owner, user });
     }
-    if mode & 0o077 != 0 {
-        return Err(DirectoryError::Mode { path: there(), mode });
+    if mode & 0o077 & !allowed.bits() != 0 {
+        return Err(DirectoryError::Mode { path: there(), mode, allowed: allowed.bits() });
     }
     Ok(())
 }
@@ -197,7 +213,7 @@ mod tests {
                 .unwrap();
             let refused = ensure_private(scratch.path()).unwrap_err();
             let path = scratch.path().to_path_buf();
-            assert_eq!(refused, DirectoryError::Mode { path, mode: bits });
+            assert_eq!(refused, DirectoryError::Mode { path, mode: bits, allowed: 0o700 });
             assert!(refused.to_string().contains(&format!("mode {bits:04o}")));
         }
     }

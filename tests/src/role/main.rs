@@ -2,10 +2,12 @@
 //!
 //! It is no part of the product: the tests need processes that stop between any two steps.
 //!
-//! `handfast-role send NAME SLOTS [lossless]`, `handfast-role recv NAME MODE`, and `look`, `names`
-//! or `speak` alone. The first line is `ready` or `error KIND: text`; the end of its input ends it.
+//! `handfast-role send NAME SLOTS [lossless]`, `handfast-role recv NAME MODE`, and `linger`,
+//! `look`, `names` or `speak` alone. The first line is `ready` or `error KIND: text`; the end of its input ends it.
 #![forbid(unsafe_code)]
 
+mod connection;
+mod linger;
 mod look;
 mod names;
 mod receive;
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
     let outcome = match arguments.as_slice() {
         ["send", name, slots, rest @ ..] => send::run(name, slots, rest),
         ["recv", name, mode] => receive::run(name, mode),
+        ["linger"] => linger::run(),
         ["look"] => look::run(),
         ["names"] => names::run(),
         ["speak"] => speak::run(),

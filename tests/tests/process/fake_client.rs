@@ -1,18 +1,16 @@
 //! Clients that break the rules: the broker ends them, and nobody else notices.
 
 use std::fs::File;
-use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::process::Stdio;
-use std::time::Duration;
 
 use handfast_model::object::{Error, GenerationLayout, PictureFacts, Reply, Request};
 use handfast_model::wire::{BrokerMessage, Hello, Refused};
 use handfast_sys::memfd;
 use handfast_sys::seqpacket::{Blocking, Socket};
-use handfast_tests::{Child, Scratch};
+use handfast_tests::{Child, Scratch, Signal};
 use rustix::io::Errno;
-use rustix::net::{SendFlags, sockopt};
+use rustix::net::SendFlags;
 
 use crate::inside::Idle;
 use crate::role::{self, Role};
@@ -21,6 +19,12 @@ use crate::stranger::{Stranger, hello, list};
 /// Lets somebody misbehave beside a stream that goes on, and looks that nothing of it stays.
 #[track_caller]
 fn check(misbehave: impl Fn(&Scratch)) {
+    check_with_broker(|scratch, _| misbehave(scratch));
+}
+
+/// As [`check`], with the broker at hand.
+#[track_caller]
+fn check_with_broker(misbehave: impl Fn(&Scratch, &Idle<'_>)) {
     let scratch = Scratch::new();
     let idle = Idle::look(&scratch);
     let mut sender = Role::start(&scratch, &["send", "cam", "3", "lossless"]);
@@ -28,7 +32,7 @@ fn check(misbehave: impl Fn(&Scratch)) {
     receiver.tell("all");
     assert_eq!(sender.ask("receivers 1"), "receivers 1");
     for round in 1..=3 {
-        misbehave(&scratch);
+        misbehave(&scratch, &idle);
         assert_eq!(sender.ask("frames 10"), format!("sent {}", 10 * round));
         let mut other = Role::start(&scratch, &["look"]);
         assert_eq!(other.ask("connect"), format!("broker {}", idle.pid()));
@@ -149,31 +153,18 @@ fn descriptors_that_nobody_asked_for_end_the_client() {
     });
 }
 
-/// A socket whose `close()` takes as long as the other end likes, and that end.
-fn lingering() -> (TcpStream, TcpStream) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("this machine has a loopback");
-    let socket =
-        TcpStream::connect(listener.local_addr().expect("it is bound")).expect("it listens");
-    let (other_end, _) = listener.accept().expect("somebody has connected");
-    sockopt::set_socket_linger(&socket, Some(Duration::from_secs(3600))).expect("a TCP socket");
-    socket.set_nonblocking(true).expect("a socket");
-    let rest = vec![0; 1 << 16];
-    while std::io::Write::write(&mut &socket, &rest).is_ok() {}
-    socket.set_nonblocking(false).expect("a socket");
-    (socket, other_end)
-}
-
 #[test]
 fn a_descriptor_that_takes_for_ever_to_close_keeps_nobody() {
-    check(|scratch| {
-        let (socket, other_end) = lingering();
-        let (stranger, _) = Stranger::sender(scratch);
-        stranger.say(&list(), &[socket.as_fd()]).unwrap();
-        drop(socket);
-        stranger.check_ended();
-        let other = Stranger::welcome(scratch);
-        other.check_served();
-        drop(other_end);
+    check_with_broker(|scratch, idle| {
+        let mut stranger = Role::start(scratch, &["linger"]);
+        // It takes the descriptor only when nobody else has it any more.
+        idle.signal(Signal::STOP);
+        assert_eq!(stranger.ask("send"), "sent");
+        idle.signal(Signal::CONT);
+        for _ in 0..20 {
+            Stranger::welcome(scratch).check_served();
+        }
+        stranger.leave();
     });
 }
 

@@ -1,8 +1,9 @@
 //! What the broker holds, and that it holds no more than before.
 
 use handfast_tests::{
-    Leftovers, Requirement, Scratch, eventually, eventually_eq, leftovers, require,
+    Leftovers, Requirement, Scratch, Signal, eventually, eventually_eq, leftovers, require,
 };
+use rustix::process::{Pid, kill_process};
 
 use crate::role::Role;
 
@@ -43,6 +44,12 @@ impl<'a> Idle<'a> {
     /// The broker's process.
     pub(crate) fn pid(&self) -> u32 {
         self.pid
+    }
+
+    /// Sends the broker a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.pid.cast_signed()).expect("it is a process");
+        kill_process(pid, signal).expect("the broker is there, and ours");
     }
 
     /// Fails unless the same broker holds what it held, no object is left and no file.

@@ -2,7 +2,7 @@
 
 use handfast_model::object::Request;
 use handfast_model::wire::BrokerMessage;
-use handfast_tests::Scratch;
+use handfast_tests::{Scratch, Signal};
 
 use crate::inside::Idle;
 use crate::role::Role;
@@ -26,7 +26,24 @@ fn a_closed_handles_name_is_free_for_the_very_next_request() {
     let idle = Idle::look(&scratch);
     // In a process of its own: whatever this one starts has its handles for a moment.
     let mut other = Role::start(&scratch, &["names"]);
-    assert_eq!(other.ask("200"), "200 times");
+    for round in 0..400 {
+        assert_eq!(other.ask(&format!("close ask {}", round % 4)), "made", "round {round}");
+    }
+    other.leave();
+    idle.again();
+}
+
+#[test]
+fn whether_a_name_is_free_is_asked_when_the_broker_comes_to_it() {
+    let scratch = Scratch::new();
+    let idle = Idle::look(&scratch);
+    let mut other = Role::start(&scratch, &["names"]);
+    for round in 0..20 {
+        idle.signal(Signal::STOP);
+        assert_eq!(other.ask("ask close"), "closed", "round {round}");
+        idle.signal(Signal::CONT);
+        assert_eq!(other.hear(), "made", "round {round}");
+    }
     other.leave();
     idle.again();
 }
@@ -36,18 +53,17 @@ fn a_killed_senders_name_is_free_for_the_very_next_request() {
     let scratch = Scratch::new();
     let idle = Idle::look(&scratch);
     for round in 0..100 {
-        let mut sender = Role::start(&scratch, &["send", "cam", "2"]);
+        // A new name each time: what this process has had, others that it starts have for a while.
+        let name = format!("cam {round}");
+        let mut sender = Role::start(&scratch, &["send", &name, "2"]);
         let stranger = Stranger::welcome(&scratch);
         sender.kill();
         for _ in 0..QUESTIONS {
             stranger.ask(Request::List { after: 0 }, &[]).unwrap();
         }
-        stranger.ask(create("cam"), &[]).unwrap();
+        stranger.ask(create(&name), &[]).unwrap();
         check_answered(&stranger);
-        let (_, handle) = stranger.hear_created();
-        drop((handle, stranger));
-        let again = Role::begin(&scratch, &["send", "cam", "2"]).hear();
-        assert_eq!(again, "ready", "round {round}");
+        stranger.hear_created();
     }
     idle.again();
 }

@@ -1,6 +1,7 @@
 //! A connection of the test's own to a broker, which may say anything.
 
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use handfast_model::contract::access::AccessMask;
 use handfast_model::object::{Kind, OpeningId, RawName, Reply, Request};
@@ -34,8 +35,12 @@ impl Stranger {
 
     /// One that has made a stream, which lets it send descriptors.
     pub(crate) fn sender(scratch: &Scratch) -> (Self, OpeningId) {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
         let stranger = Self::welcome(scratch);
-        stranger.ask(create("stranger"), &[]).expect("the broker listens");
+        // Programs that tests beside this one start have its handle until they run, so a name may
+        // be taken for a moment longer.
+        let name = format!("stranger {}", COUNT.fetch_add(1, Ordering::Relaxed));
+        stranger.ask(create(&name), &[]).expect("the broker listens");
         let (opening, _) = stranger.hear_created();
         (stranger, opening)
     }
