@@ -177,9 +177,14 @@ impl World {
         }
     }
 
+    /// Enters a generation, by number.
+    pub(crate) fn enter(&self, receiver: &mut Receiver, number: u32) {
+        receiver.enter_generation(self.slots(number).table.clone(), number).unwrap();
+    }
+
     /// Receives until it holds a frame of at least this sequence.
     pub(crate) fn receive_until(&self, receiver: &mut Receiver, sequence: u64) -> Held {
-        let mut generation = 0;
+        let mut generation = receiver.current_generation();
         loop {
             let held = self.next(receiver, &mut generation).unwrap();
             if held.sequence() >= sequence {
@@ -190,6 +195,7 @@ impl World {
     }
 
     /// The next frame, looked at, or the end.
+    #[expect(clippy::result_large_err, reason = "the answer to a take goes by value")]
     fn next(&self, receiver: &mut Receiver, generation: &mut u32) -> Result<Held, Take> {
         loop {
             match receiver.take(0) {
@@ -202,8 +208,7 @@ impl World {
                 }
                 Take::NewGeneration(number) => {
                     *generation = number;
-                    let table = self.slots(number).table.clone();
-                    receiver.enter_generation(table, number).unwrap();
+                    self.enter(receiver, number);
                 }
                 end @ (Take::Ended | Take::Lost) => return Err(end),
             }

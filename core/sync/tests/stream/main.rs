@@ -8,3 +8,5 @@ mod hostile;
 mod kit;
 #[cfg(test)]
 mod steps;
+#[cfg(test)]
+mod untrusted;
