@@ -9,9 +9,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use clap::Parser;
 use handfast::{Client, Frame, Mode, Next, Receiver};
+use serde::Serialize;
 
 use crate::args::seconds;
 use crate::interrupt::{Interrupt, SLICE};
+use crate::look;
 use crate::media::picture::{Picture, PictureDesc};
 use crate::media::{png, raw};
 
@@ -35,6 +37,21 @@ pub(crate) struct GrabArgs {
     /// The stream must be there
     #[arg(long)]
     once: bool,
+    /// Print what was written as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What was written.
+#[derive(Debug, Serialize)]
+struct Grabbed<'a> {
+    name: &'a str,
+    file: &'a Path,
+    sequence: u64,
+    width: u32,
+    height: u32,
+    format: &'static str,
+    time_ns: u64,
 }
 
 /// A file, and what goes into it.
@@ -83,9 +100,15 @@ pub(crate) fn run(args: &GrabArgs) -> anyhow::Result<ExitCode> {
         match receiver.recv_timeout(left.min(SLICE))? {
             Next::Frame(frame) => {
                 let bytes = encode(&frame, args.file.kind)?;
+                let ((width, height), file) = (frame.size(), args.file.path.as_path());
+                let (sequence, time_ns) = (frame.sequence(), frame.time_ns());
+                let format = frame.format().name();
                 drop(frame);
-                save(&args.file.path, &bytes)
-                    .with_context(|| args.file.path.display().to_string())?;
+                save(file, &bytes).with_context(|| file.display().to_string())?;
+                if args.json {
+                    let grabbed = Grabbed { name, file, sequence, width, height, format, time_ns };
+                    look::say(&look::json(&grabbed)?)?;
+                }
                 return Ok(ExitCode::SUCCESS);
             }
             Next::Ended if args.once => bail!("{name}: its sender ended it before a frame came"),
@@ -103,15 +126,7 @@ pub(crate) fn run(args: &GrabArgs) -> anyhow::Result<ExitCode> {
 fn encode(frame: &Frame<'_>, kind: Kind) -> anyhow::Result<Vec<u8>> {
     let mut pixels = Vec::new();
     frame.copy_to(&mut pixels)?;
-    let (width, height) = frame.size();
-    let desc = PictureDesc {
-        width,
-        height,
-        format: frame.format(),
-        layout: *frame.layout(),
-        color: frame.color(),
-        alpha: frame.alpha(),
-    };
+    let desc = PictureDesc::from(frame.record());
     let picture = Picture::new(desc, &pixels)?;
     let mut bytes = Vec::new();
     match kind {

@@ -57,10 +57,23 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             // There is nobody to tell when standard error is closed.
-            drop(writeln!(std::io::stderr(), "handfast: {error:#}"));
+            drop(writeln!(std::io::stderr(), "handfast: {}", in_words(&error)));
             ExitCode::FAILURE
         }
     }
+}
+
+/// An error with its causes, each said once: many tell their cause in their own text.
+fn in_words(error: &anyhow::Error) -> String {
+    let mut words = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if words.contains(&cause) {
+            continue;
+        }
+        words += if words.is_empty() { "" } else { ": " };
+        words += &cause;
+    }
+    words
 }
 
 /// What libraries and the broker log goes to standard error, warnings only unless asked for more.

@@ -35,6 +35,8 @@ pub(crate) struct Output {
     sink: Option<Sink>,
     format: OutputFormat,
     name: String,
+    /// Whether it goes to standard output.
+    standard: bool,
     frames: u64,
 }
 
@@ -54,7 +56,13 @@ impl Output {
             } else {
                 Pictures::One(args.output.clone())
             };
-            return Ok(Self { sink: Some(Sink::Pictures(pictures)), format, name, frames: 0 });
+            return Ok(Self {
+                sink: Some(Sink::Pictures(pictures)),
+                format,
+                name,
+                standard,
+                frames: 0,
+            });
         }
         let bytes: Bytes = if standard {
             Box::new(BufWriter::with_capacity(1 << 20, io::stdout()))
@@ -63,7 +71,7 @@ impl Output {
                 File::create(&args.output).with_context(|| format!("{name} cannot be written"))?;
             Box::new(BufWriter::with_capacity(1 << 20, file))
         };
-        Ok(Self { sink: Some(Sink::Waiting(bytes)), format, name, frames: 0 })
+        Ok(Self { sink: Some(Sink::Waiting(bytes)), format, name, standard, frames: 0 })
     }
 
     /// Writes one frame. `text` is what the sender says of the stream.
@@ -78,7 +86,9 @@ impl Output {
         };
         self.sink = Some(sink);
         let Some(sink) = &mut self.sink else { return Ok(()) };
-        sink.write(picture, frame).with_context(|| self.name.clone())
+        sink.write(picture, frame).with_context(|| self.name.clone())?;
+        // Whoever reads a pipe wants the frame now, not when the buffer is full.
+        if self.standard { self.finish() } else { Ok(()) }
     }
 
     /// Hands over what is still buffered.

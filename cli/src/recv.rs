@@ -114,15 +114,7 @@ impl Job<'_> {
         frame.copy_to(&mut self.pixels)?;
         self.frames += 1;
         self.skipped += frame.dropped_before();
-        let (width, height) = frame.size();
-        let desc = PictureDesc {
-            width,
-            height,
-            format: frame.format(),
-            layout: *frame.layout(),
-            color: frame.color(),
-            alpha: frame.alpha(),
-        };
+        let desc = PictureDesc::from(frame.record());
         let picture = Picture::new(desc, &self.pixels)?;
         if let Some(pattern) = self.args.verify {
             pattern.verify(frame.sequence(), &picture)?;

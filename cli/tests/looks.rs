@@ -139,7 +139,8 @@ fn facts_are_told_and_looking_leaves_nothing() {
     let sender = scratch.start(&["send", "cam", "--pattern", "bars", "--size", "64x48"]);
     let receiver = scratch.start(&["recv", "cam", "--mode", "lossless", "-o", "/dev/null"]);
     let cam = scratch.wait(&["ls", "--json"], |cam| {
-        cam["receivers"] == 1 && cam["rate_hz"].as_f64().is_some_and(|rate| rate > 0.0)
+        let sends = cam["rate_hz"].as_f64().is_some_and(|rate| rate > 0.0);
+        cam["receivers"] == 1 && sends && cam["width"] != Value::Null
     });
     let fields = ["name", "kind", "width", "height", "format"].map(|field| &cam[field]);
     assert_eq!(

@@ -144,6 +144,12 @@ impl<'a> Frame<'a> {
         self.record.user.as_bytes()
     }
 
+    /// Everything that the frame says of itself.
+    #[must_use]
+    pub const fn record(&self) -> &FrameRecord {
+        &self.record
+    }
+
     /// What the sender says of the stream: up to 256 bytes of text.
     #[must_use]
     pub fn stream_text(&self) -> String {

@@ -139,15 +139,7 @@ impl<'a> Seen<'a> {
         }
         report.last_sequence = frame.sequence();
         frame.copy_to(&mut self.pixels)?;
-        let (width, height) = frame.size();
-        let desc = PictureDesc {
-            width,
-            height,
-            format: frame.format(),
-            layout: *frame.layout(),
-            color: frame.color(),
-            alpha: frame.alpha(),
-        };
+        let desc = PictureDesc::from(frame.record());
         let checksum = Picture::new(desc, &self.pixels)?.checksum();
         if out_of_order || frame.user_data() != checksum.to_le_bytes() {
             report.torn += 1;

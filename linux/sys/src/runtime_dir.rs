@@ -51,7 +51,10 @@ pub enum DirectoryError {
         user: u32,
     },
     /// Others may do more with it than they should.
-    #[error("{} has mode {mode:04o}, which lets others in; it must be {allowed:04o}", .path.display())]
+    #[error(
+        "{} has mode {mode:04o}, which lets others in; it must be {allowed:04o}",
+        .path.display()
+    )]
     Mode {
         /// The directory.
         path: PathBuf,

@@ -2,8 +2,9 @@
 //!
 //! It is no part of the product: the tests need processes that stop between any two steps.
 //!
-//! `handfast-role send NAME SLOTS [lossless]`, `handfast-role recv NAME MODE`, and `linger`,
-//! `look`, `names` or `speak` alone. The first line is `ready` or `error KIND: text`; the end of its input ends it.
+//! `handfast-role send NAME SLOTS [lossless]`, `handfast-role recv NAME MODE`, and with one word
+//! `linger`, `look`, `names` or `speak`. The first line is `ready` or `error KIND: text`; the end
+//! of its input ends it.
 #![forbid(unsafe_code)]
 
 mod connection;
