@@ -1,22 +1,18 @@
 //! More of a stream that is looked at: its counters for later, and its memory.
 
-use core::sync::atomic::{AtomicU32, Ordering, fence};
+use core::sync::atomic::AtomicU32;
 use std::os::fd::AsFd as _;
 use std::sync::Arc;
 
 use handfast_model::contract::access::AccessMask;
-use handfast_model::contract::frame::{self, FrameRecord};
+use handfast_model::contract::frame::FrameRecord;
 use handfast_model::object::{GenerationLayout, Kind, ObjectId, RawName, Reply, Request};
-use handfast_sync::page::{self, PAGE_WORDS, PageKind};
-use handfast_sync::stream::{
-    self, Lossless, Mode, ReceiveEnd, SLOTS_MAX, SLOTS_MIN, SenderStatistics,
-};
+use handfast_sync::stream::{self, SLOTS_MAX, SLOTS_MIN, SenderStatistics};
 use handfast_sys::mapping::{self, ReadMapping};
 use handfast_sys::memfd;
 
 use crate::client::Client;
 use crate::error::{Cause, Result};
-use crate::words::{Futex, TheirWords};
 
 /// What the sender of a stream counts. It is read without asking anybody and keeps nothing alive.
 #[derive(Clone, Debug)]
@@ -40,19 +36,6 @@ impl Counters {
     #[must_use]
     pub fn statistics(&self) -> SenderStatistics {
         stream::sender_statistics(self.page.words())
-    }
-
-    /// Whether lossless receivers make the sender wait.
-    #[must_use]
-    pub fn lossless(&self) -> Lossless {
-        // A receiver that joins nothing, with a page that nobody else has, knows where the sender
-        // says so.
-        let own: Box<[AtomicU32]> = (0..PAGE_WORDS).map(|_| AtomicU32::new(0)).collect();
-        let allowed = page::format(&own, PageKind::StreamReceiver).and_then(|()| {
-            let sender = TheirWords(Arc::clone(&self.page));
-            Ok(ReceiveEnd::new(sender, own, Futex, Mode::Latest)?.lossless_allowed())
-        });
-        if allowed.unwrap_or_default() { Lossless::Allowed } else { Lossless::Refused }
     }
 }
 
@@ -132,26 +115,10 @@ impl Client {
     }
 }
 
-/// The record of the frame that is the latest of those in the slots. A slot that is written
-/// meanwhile is left out, for nothing is held here.
+/// The record of the frame that is the latest of those in the slots.
 fn latest(table: &[AtomicU32], layout: &GenerationLayout) -> Option<FrameRecord> {
-    let records = (0..layout.slots).filter_map(|slot| record(table, slot));
-    let latest = records
+    let latest = stream::records(table, layout.slots)
         .filter_map(|words| FrameRecord::from_words(&words, layout.slot_bytes).ok())
         .max_by_key(|record| record.sequence)?;
     (latest.sequence > 0).then_some(latest)
-}
-
-/// The words of a slot's record, if its stamp is the same before and after and is one.
-fn record(table: &[AtomicU32], slot: u32) -> Option<[u32; frame::WORDS]> {
-    let stamp = table.get(stream::table_words(slot))?;
-    let end = stream::table_words(slot.checked_add(1)?);
-    let words = table.get(end.checked_sub(frame::WORDS)?..end)?;
-    let before = stamp.load(Ordering::Acquire);
-    let mut record = [0; frame::WORDS];
-    for (copy, word) in record.iter_mut().zip(words) {
-        *copy = word.load(Ordering::Relaxed);
-    }
-    fence(Ordering::Acquire);
-    (before != 0 && before == stamp.load(Ordering::Relaxed)).then_some(record)
 }

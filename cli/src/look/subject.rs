@@ -52,7 +52,7 @@ impl Subject {
         let receivers = client.receivers(&observed)?;
         let mut object = client.facts(&observed)?;
         object.openings = object.openings.saturating_sub(1);
-        let lossless = counters.lossless();
+        let lossless = statistics.lossless;
         Ok(Self { name: name.into(), object, statistics, rate, lossless, memory, receivers })
     }
 

@@ -17,7 +17,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use self::layout::{TEXT_BYTES, load_pair, receiver_page, sender_page};
-use crate::atomic::{AtomicU32, Ordering};
+use crate::atomic::{AtomicU32, Ordering, fence};
 use crate::page::{PAGE_WORDS, Page, PageKind, State};
 
 pub use self::frame::{Held, Take};
@@ -39,11 +39,12 @@ pub enum Mode {
 }
 
 /// Whether lossless receivers make the sender wait.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Lossless {
     /// They do.
     Allowed,
     /// They lose frames like others when they are slow.
+    #[default]
     Refused,
 }
 
@@ -63,6 +64,8 @@ pub struct SenderStatistics {
     pub last_sent_ns: u64,
     /// Whether the sender has said that it is done.
     pub ended: bool,
+    /// Whether lossless receivers make it wait.
+    pub lossless: Lossless,
     /// The sender's text about the stream; what is not UTF-8 is replaced.
     pub text: String,
 }
@@ -92,15 +95,41 @@ pub fn sender_statistics(words: &[AtomicU32]) -> SenderStatistics {
         return SenderStatistics::default();
     };
     let words = page.words();
+    let flags = words[sender_page::FLAGS].load(Ordering::Relaxed);
+    let allowed = flags & sender_page::LOSSLESS_ALLOWED != 0;
     SenderStatistics {
         generation: words[sender_page::GENERATION].load(Ordering::Relaxed),
         sent: load_pair(pair(words, sender_page::SENT)),
         dropped: load_pair(pair(words, sender_page::DROPPED)),
         latest_sequence: load_pair(pair(words, sender_page::LATEST_SEQUENCE)),
         last_sent_ns: load_pair(pair(words, sender_page::LAST_SENT_NS)),
-        ended: words[sender_page::FLAGS].load(Ordering::Relaxed) & sender_page::ENDED != 0,
+        ended: flags & sender_page::ENDED != 0,
+        lossless: if allowed { Lossless::Allowed } else { Lossless::Refused },
         text: text(words),
     }
+}
+
+/// The records of the frames that lie in a generation's slots, for an observer who holds nothing:
+/// a slot that is written meanwhile is left out. Written by the sender: they may say anything.
+pub fn records(
+    table: &[AtomicU32],
+    slots: u32,
+) -> impl Iterator<Item = [u32; RECORD_WORDS]> + use<'_> {
+    (0..slots.min(SLOTS_MAX)).filter_map(move |slot| record(table, slot))
+}
+
+/// The words of a slot's record, if its stamp is the same before and after and is one.
+fn record(table: &[AtomicU32], slot: u32) -> Option<[u32; RECORD_WORDS]> {
+    let end = table_words(slot.checked_add(1)?);
+    let stamp = table.get(table_words(slot))?;
+    let words = table.get(end.checked_sub(RECORD_WORDS)?..end)?;
+    let before = stamp.load(Ordering::Acquire);
+    let mut record = [0; RECORD_WORDS];
+    for (copy, word) in record.iter_mut().zip(words) {
+        *copy = word.load(Ordering::Relaxed);
+    }
+    fence(Ordering::Acquire);
+    (before != 0 && before == stamp.load(Ordering::Relaxed)).then_some(record)
 }
 
 /// Reads what a receiver's page says. `None` if the memory is no page of a receiver, the receiver

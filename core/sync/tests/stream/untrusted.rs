@@ -104,6 +104,7 @@ fn observers_read_the_pages() {
         latest_sequence: 1,
         last_sent_ns: 7,
         ended: true,
+        lossless: Lossless::Refused,
         text: "Größe".into(),
     };
     assert_eq!(sender_statistics(&stream.page), expected);
