@@ -1,5 +1,6 @@
 //! `handfast broker`: serves in the foreground until a signal or idleness ends it.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use anyhow::bail;
@@ -22,9 +23,11 @@ pub(crate) fn run(args: &BrokerArgs) -> anyhow::Result<ExitCode> {
             bail!("a broker serves {} already", place.socket.display());
         }
     };
+    let socket = place.socket.clone();
     let config = Config { socket: Some(place.socket), idle_exit: args.idle_exit, users };
     let broker = Broker::new(listener, config)?;
     drop(lock);
+    writeln!(std::io::stderr(), "serving {}; Ctrl-C stops it", socket.display())?;
     broker.serve()?;
     Ok(ExitCode::SUCCESS)
 }

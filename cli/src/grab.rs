@@ -86,7 +86,7 @@ pub(crate) fn run(args: &GrabArgs) -> anyhow::Result<ExitCode> {
         if Client::connect_existing()?.is_none() {
             bail!("{name}: nothing is shared, for no broker runs");
         }
-        Receiver::open_existing(name, Mode::Latest, args.wait)?
+        Receiver::open_existing(name, Mode::Latest, args.wait).map_err(look::advised)?
     } else {
         Receiver::open_with(name, Mode::Latest)?
     };

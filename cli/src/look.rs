@@ -9,7 +9,8 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::time::{Duration, SystemTime};
 
-use handfast::{Mode, PictureInfo};
+use anyhow::anyhow;
+use handfast::{ErrorKind, Mode, PictureInfo};
 use serde::Serialize;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
@@ -30,6 +31,15 @@ pub(crate) fn say(text: &str) -> io::Result<Heard> {
         Ok(()) => Ok(Heard::Yes),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Heard::No),
         Err(error) => Err(error),
+    }
+}
+
+/// An error with what to type instead, where that is known.
+pub(crate) fn advised(error: handfast::Error) -> anyhow::Error {
+    if error.kind() == ErrorKind::NotFound {
+        anyhow!("{error}; what there is:  handfast ls")
+    } else {
+        error.into()
     }
 }
 

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::args::RecvArgs;
 use crate::interrupt::{Interrupt, SLICE};
+use crate::look;
 use crate::media::picture::{Picture, PictureDesc};
 use crate::output::Output;
 use crate::progress::Progress;
@@ -29,7 +30,7 @@ struct Summary {
 pub(crate) fn run(args: &RecvArgs) -> anyhow::Result<ExitCode> {
     let interrupt = Interrupt::new()?;
     let mut receiver = if args.once {
-        Receiver::open_existing(&args.name, args.mode, ROOM)?
+        Receiver::open_existing(&args.name, args.mode, ROOM).map_err(look::advised)?
     } else {
         Receiver::open_with(&args.name, args.mode)?
     };

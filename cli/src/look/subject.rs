@@ -6,6 +6,7 @@ use handfast::{
     SenderStatistics,
 };
 
+use super::advised;
 use super::rates::{self, Rate};
 
 /// One stream, as it was a moment ago.
@@ -30,13 +31,7 @@ impl Subject {
         let Some(mut client) = Client::connect_existing()? else {
             bail!("{name}: nothing is shared, for no broker runs");
         };
-        let observed = match client.observe(name) {
-            Ok(observed) => observed,
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                bail!("{error}; what there is:  handfast ls");
-            }
-            Err(error) => return Err(error.into()),
-        };
+        let observed = client.observe(name).map_err(advised)?;
         let counters: Counters = observed.counters();
         let measured = rates::measure(&[&counters]).pop();
         let (statistics, rate) = measured.unwrap_or_default();

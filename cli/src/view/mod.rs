@@ -25,6 +25,8 @@ use handfast::{Mode, Receiver};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::look::advised;
+
 use board::Board;
 use feed::{Feed, Names, Waker};
 
@@ -89,12 +91,13 @@ pub(crate) fn run(args: &ViewArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn open(name: &str, once: bool) -> handfast::Result<Receiver> {
-    if once {
+fn open(name: &str, once: bool) -> anyhow::Result<Receiver> {
+    let receiver = if once {
         Receiver::open_existing(name, Mode::Latest, ROOM)
     } else {
         Receiver::open_with(name, Mode::Latest)
-    }
+    };
+    receiver.map_err(advised)
 }
 
 /// Tells of the signals that end a program, and of others, on a thread of its own. If a program
