@@ -189,6 +189,9 @@ pub(crate) struct BrokerArgs {
     /// Serve every user of the machine, as a broker in /run/handfast does; else only your own
     #[arg(long)]
     pub(crate) all_users: bool,
+    /// Do not say where it serves
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
     /// Leave so long after the last client and object, or never
     #[arg(long, value_name = "SECONDS", default_value = "never", value_parser = idle_exit)]
     pub(crate) idle_exit: IdleExit,

@@ -27,7 +27,9 @@ pub(crate) fn run(args: &BrokerArgs) -> anyhow::Result<ExitCode> {
     let config = Config { socket: Some(place.socket), idle_exit: args.idle_exit, users };
     let broker = Broker::new(listener, config)?;
     drop(lock);
-    writeln!(std::io::stderr(), "serving {}; Ctrl-C stops it", socket.display())?;
+    if !args.quiet {
+        writeln!(std::io::stderr(), "serving {}; Ctrl-C stops it", socket.display())?;
+    }
     broker.serve()?;
     Ok(ExitCode::SUCCESS)
 }

@@ -32,6 +32,9 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use args::{Args, Command};
 
@@ -76,17 +79,16 @@ fn in_words(error: &anyhow::Error) -> String {
     words
 }
 
-/// What libraries and the broker log goes to standard error, warnings only unless asked for more.
+/// What is logged goes to standard error: warnings of ours and errors of others, and everything of
+/// everybody when more is asked for.
 fn start_log(verbose: u8) {
-    let level = match verbose {
-        0 => tracing::Level::WARN,
-        1 => tracing::Level::INFO,
-        _ => tracing::Level::DEBUG,
+    let (ours, theirs) = match verbose {
+        0 => (tracing::Level::WARN, tracing::Level::ERROR),
+        1 => (tracing::Level::INFO, tracing::Level::WARN),
+        _ => (tracing::Level::DEBUG, tracing::Level::DEBUG),
     };
+    let wanted = Targets::new().with_target("handfast", ours).with_default(theirs);
     let format = tracing_subscriber::fmt::format().without_time().with_target(false).compact();
-    tracing_subscriber::fmt()
-        .event_format(format)
-        .with_max_level(level)
-        .with_writer(std::io::stderr)
-        .init();
+    let lines = tracing_subscriber::fmt::layer().event_format(format).with_writer(std::io::stderr);
+    tracing_subscriber::registry().with(lines.with_filter(wanted)).init();
 }

@@ -242,7 +242,7 @@ struct Broker(Child);
 impl Broker {
     fn start(socket: &Path) -> anyhow::Result<Self> {
         let child = Command::new(std::env::current_exe()?)
-            .args(["broker", "--socket"])
+            .args(["broker", "--quiet", "--socket"])
             .arg(socket)
             .stdin(Stdio::null())
             .spawn()
