@@ -23,6 +23,8 @@ const FIRST_RECEIVERS: usize = 3;
 const SLOW: Duration = Duration::from_millis(25);
 /// A process of the demo that is forgotten ends by itself.
 const FORGOTTEN: Duration = Duration::from_secs(60);
+/// Longer than the demo lasts: no latency is cut off.
+const LATENCY_US_MAX: u64 = 120_000_000;
 /// Width of the pictures that receivers keep for the contact sheet.
 const THUMBNAIL_WIDTH: u32 = 320;
 /// Pictures that each receiver keeps.
@@ -118,7 +120,7 @@ impl<'a> Seen<'a> {
         Ok(Self {
             args,
             report: Report::default(),
-            latency_us: Histogram::new(3)?,
+            latency_us: Histogram::new_with_max(LATENCY_US_MAX, 3)?,
             pixels: Vec::new(),
             desc: None,
             next_thumbnail: 1,
