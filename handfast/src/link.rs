@@ -30,6 +30,13 @@ enum Posted {
     Answered(Answer),
 }
 
+/// Whether a message came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum TookIn {
+    Message,
+    Nothing,
+}
+
 /// The answer to a request, with the descriptors that came with it.
 pub(crate) type Answer = Result<(Reply, Vec<OwnedFd>)>;
 
@@ -222,13 +229,9 @@ impl Link {
     /// The answer to a posted request, if it has come.
     pub(crate) fn answer(&mut self, ticket: Ticket) -> Result<Option<Answer>> {
         while !matches!(self.posted.get(&ticket.0), Some(Posted::Answered(_))) {
-            match self.socket.wait_readable(Some(0))? {
-                Readiness::TimedOut => return Ok(None),
-                Readiness::HangUp => return Err(self.lose()),
-                Readiness::Ready => {}
+            if self.take_in(Some(0))? == TookIn::Nothing {
+                return Ok(None);
             }
-            let Some((message, descriptors)) = self.receive()? else { return Err(self.lose()) };
-            self.sort(message, descriptors)?;
         }
         match self.posted.remove(&ticket.0) {
             Some(Posted::Answered(answer)) => Ok(Some(answer)),
@@ -304,17 +307,12 @@ impl Link {
         if self.lost {
             return Err(Cause::BrokerLost.into());
         }
-        let timeout_ns = timeout.map(|t| u64::try_from(t.as_nanos()).unwrap_or(u64::MAX));
-        let deadline_ns = timeout_ns.map(|ns| clock::now_ns().saturating_add(ns));
+        let deadline_ns = timeout.map(deadline_ns);
         while self.events.is_empty() {
             let left_ns = deadline_ns.map(|at| at.saturating_sub(clock::now_ns()));
-            match self.socket.wait_readable(left_ns)? {
-                Readiness::TimedOut => return Ok(None),
-                Readiness::HangUp => return Err(self.lose()),
-                Readiness::Ready => {}
+            if self.take_in(left_ns)? == TookIn::Nothing {
+                return Ok(None);
             }
-            let Some((message, descriptors)) = self.receive()? else { return Err(self.lose()) };
-            self.sort(message, descriptors)?;
         }
         Ok(self.events.pop_front())
     }
@@ -322,25 +320,20 @@ impl Link {
     /// Whether the broker still holds its end, asked of the kernel now.
     pub(crate) fn is_alive(&mut self) -> bool {
         // Answers that nobody waited for lie before the hang-up.
-        while !self.lost {
-            match self.socket.wait_readable(Some(0)) {
-                Ok(Readiness::Ready) => {}
-                Ok(Readiness::HangUp) => {
-                    self.lost = true;
-                    break;
-                }
-                Ok(Readiness::TimedOut) | Err(_) => break,
-            }
-            let sorted = match self.receive() {
-                Ok(Some((message, descriptors))) => self.sort(message, descriptors),
-                Ok(None) => Err(self.lose()),
-                Err(error) => Err(error),
-            };
-            if sorted.is_err() {
-                break;
-            }
-        }
+        while !self.lost && matches!(self.take_in(Some(0)), Ok(TookIn::Message)) {}
         !self.lost
+    }
+
+    /// Waits at most so long for a message and puts it where it belongs.
+    fn take_in(&mut self, timeout_ns: Option<u64>) -> Result<TookIn> {
+        match self.socket.wait_readable(timeout_ns)? {
+            Readiness::TimedOut => return Ok(TookIn::Nothing),
+            Readiness::HangUp => return Err(self.lose()),
+            Readiness::Ready => {}
+        }
+        let Some((message, descriptors)) = self.receive()? else { return Err(self.lose()) };
+        self.sort(message, descriptors)?;
+        Ok(TookIn::Message)
     }
 
     fn receive(&mut self) -> Result<Option<(BrokerMessage, Vec<OwnedFd>)>> {
@@ -351,6 +344,12 @@ impl Link {
         self.lost = true;
         Cause::BrokerLost.into()
     }
+}
+
+/// The moment so long from now, on the monotonic clock.
+pub(crate) fn deadline_ns(timeout: Duration) -> u64 {
+    let timeout_ns = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
+    clock::now_ns().saturating_add(timeout_ns)
 }
 
 /// A broker must be root's, `handfast`'s or the user's own.

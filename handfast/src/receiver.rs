@@ -18,7 +18,7 @@ use tracing::debug;
 
 use crate::error::{Cause, ErrorKind, Result};
 use crate::frame::{Frame, SharedBytes};
-use crate::link::{Link, next_descriptor};
+use crate::link::{Link, deadline_ns, next_descriptor};
 use crate::sender::page_bytes;
 use crate::words::{Futex, OwnWords, TheirWords};
 
@@ -137,7 +137,7 @@ impl Receiver {
     pub fn open_existing(name: &str, mode: Mode, timeout: Duration) -> Result<Self> {
         let link = Link::connect()?;
         let mut receiver = Self { name: name.to_owned(), mode, joined: None, link };
-        receiver.joined = receiver.attach(Some(deadline(timeout)))?;
+        receiver.joined = receiver.attach(Some(deadline_ns(timeout)))?;
         Ok(receiver)
     }
 
@@ -197,7 +197,7 @@ impl Receiver {
     ///
     /// At most so long.
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Next<'_>> {
-        match self.step(Some(deadline(timeout)))? {
+        match self.step(Some(deadline_ns(timeout)))? {
             Step::Held(held) => self.frame(held).map(Next::Frame),
             Step::TimedOut => Ok(Next::TimedOut),
             Step::Ended => Ok(Next::Ended),
@@ -436,11 +436,6 @@ impl Joined {
         self.generation = Some(Generation { mapping, layout });
         Ok(())
     }
-}
-
-fn deadline(timeout: Duration) -> u64 {
-    let timeout_ns = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
-    clock::now_ns().saturating_add(timeout_ns)
 }
 
 impl AsFd for Receiver {

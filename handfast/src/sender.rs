@@ -21,7 +21,7 @@ use handfast_sys::{clock, memory};
 use tracing::{debug, warn};
 
 use crate::error::{Cause, ErrorKind, Result};
-use crate::link::{Link, Ticket, next_descriptor};
+use crate::link::{Link, Ticket, deadline_ns, next_descriptor};
 use crate::send_frame::SendFrame;
 use crate::words::{Futex, OwnWords, TheirWords};
 
@@ -258,7 +258,7 @@ impl Sender {
     ///
     /// Until then, or the timeout.
     pub fn wait_for_receivers(&mut self, count: usize, timeout: Duration) -> Result<usize> {
-        let deadline_ns = deadline(timeout);
+        let deadline_ns = deadline_ns(timeout);
         loop {
             self.link.check_process()?;
             self.attend();
@@ -321,7 +321,7 @@ impl Sender {
 
     /// Waits until lossless receivers have the present generation.
     fn settle(&mut self, timeout: Option<Duration>) -> Result<()> {
-        let deadline_ns = timeout.map(deadline);
+        let deadline_ns = timeout.map(deadline_ns);
         while self.options.lossless == Lossless::Allowed && !self.end.generation_settled() {
             self.link.check_process()?;
             self.attend();
@@ -336,7 +336,7 @@ impl Sender {
 
     /// Where the next frame can be drawn; waits only for lossless receivers.
     fn find_place(&mut self, timeout: Option<Duration>) -> Result<Option<DrawIn>> {
-        let deadline_ns = timeout.map(deadline);
+        let deadline_ns = timeout.map(deadline_ns);
         loop {
             self.link.check_process()?;
             self.attend();
@@ -549,11 +549,6 @@ fn usize_of(number: u64) -> usize {
 
 pub(crate) fn page_bytes() -> u64 {
     u64::try_from(PAGE_BYTES).unwrap_or_default()
-}
-
-fn deadline(timeout: Duration) -> u64 {
-    let timeout_ns = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
-    clock::now_ns().saturating_add(timeout_ns)
 }
 
 /// Refuses what cannot be, before anybody is asked.
