@@ -1,9 +1,7 @@
 //! How the broker wakes those who sleep on a page.
 
-use core::sync::atomic::AtomicU32;
-
-use handfast_sync::park::{Park, Parked, Watched};
-use handfast_sys::futex;
+use handfast_sync::park::{Park, Parked, Watched, Word};
+use handfast_sys::futex::{self, Place};
 
 /// Wakes; the broker itself never sleeps on a word.
 #[derive(Clone, Copy, Debug)]
@@ -14,7 +12,10 @@ impl Park for Waker {
         Parked::Woken
     }
 
-    fn wake_all(&self, word: &AtomicU32) {
-        futex::wake_all(word);
+    fn wake_all(&self, word: Word<'_>) {
+        futex::wake_all(match word {
+            Word::Whole(word) => word.into(),
+            Word::LowHalf(word) => Place::LowHalf(word),
+        });
     }
 }

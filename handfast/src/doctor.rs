@@ -101,7 +101,7 @@ fn facilities(noexec: bool) -> Vec<Facility> {
     let pass_rights = pair
         .as_ref()
         .is_some_and(|(socket, _)| matches!(socket.accept_descriptors(), Ok(Supported::Yes)));
-    let waitv = futex::wait_any(&[(&AtomicU32::new(1), 0)], Some(0)).is_ok();
+    let waitv = futex::wait_any(&[((&AtomicU32::new(1)).into(), 0)], Some(0)).is_ok();
     vec![
         Facility {
             name: "SO_PEERPIDFD",

@@ -4,8 +4,8 @@ use core::sync::atomic::AtomicU32;
 use std::sync::Arc;
 
 use handfast_sync::page::Memory;
-use handfast_sync::park::{Park, Parked, Watched};
-use handfast_sys::futex::{self, Wake};
+use handfast_sync::park::{Park, Parked, Watched, Word};
+use handfast_sys::futex::{self, Place, Wake};
 use handfast_sys::mapping::{ReadMapping, TableWords};
 
 /// Words that this process writes.
@@ -32,14 +32,22 @@ impl Memory for TheirWords {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Futex;
 
+const fn place(word: Word<'_>) -> Place<'_> {
+    match word {
+        Word::Whole(word) => Place::Word(word),
+        Word::LowHalf(word) => Place::LowHalf(word),
+    }
+}
+
 impl Park for Futex {
     fn wait(&self, words: &[Watched<'_>], timeout_ns: Option<u64>) -> Parked {
         let wake = match words {
             [] => return Parked::Woken,
-            [one] => futex::wait(one.word, one.expected, timeout_ns),
+            [one] => futex::wait(place(one.word), one.expected, timeout_ns),
             many => {
                 let most = many.get(..futex::WAIT_ANY_MAX).unwrap_or(many);
-                let pairs: Vec<_> = most.iter().map(|one| (one.word, one.expected)).collect();
+                let pairs: Vec<_> =
+                    most.iter().map(|one| (place(one.word), one.expected)).collect();
                 // An error is a list that the kernel does not take: looking again is right.
                 futex::wait_any(&pairs, timeout_ns).unwrap_or(Wake::Woken)
             }
@@ -50,7 +58,7 @@ impl Park for Futex {
         }
     }
 
-    fn wake_all(&self, word: &AtomicU32) {
-        futex::wake_all(word);
+    fn wake_all(&self, word: Word<'_>) {
+        futex::wake_all(place(word));
     }
 }

@@ -1,13 +1,13 @@
-//! The shared word and the fence: the processor's own, or the model checker's under `cfg(loom)`.
+//! Shared words and the fence: the processor's own, or the model checker's under `cfg(loom)`.
 //!
 //! This is the only module that knows about loom.
 
 pub use core::sync::atomic::Ordering;
 #[cfg(not(loom))]
-pub use core::sync::atomic::{AtomicU32, fence};
+pub use core::sync::atomic::{AtomicU32, AtomicU64, fence};
 
 #[cfg(loom)]
-pub use self::modelled::{AtomicU32, Died, die_after, fence, step};
+pub use self::modelled::{AtomicU32, AtomicU64, Died, die_after, fence, step};
 
 #[cfg(loom)]
 mod modelled {
@@ -21,15 +21,10 @@ mod modelled {
 
     use super::Ordering;
 
-    /// A shared word. Loom explores every access to a tracked one; an untracked one is for words
-    /// that are written once before the threads start, or that nothing decides by.
     #[derive(Debug)]
-    pub struct AtomicU32(Word);
-
-    #[derive(Debug)]
-    enum Word {
-        Tracked(loom::sync::atomic::AtomicU32),
-        Untracked(atomic::AtomicU32),
+    enum Word<T, U> {
+        Tracked(T),
+        Untracked(U),
     }
 
     /// What a thread unwinds with when its time has come.
@@ -40,38 +35,117 @@ mod modelled {
         static STEPS_LEFT: Cell<Option<u32>> = Cell::new(None);
     }
 
-    impl AtomicU32 {
-        /// A tracked word.
-        #[must_use]
-        pub fn new(value: u32) -> Self {
-            Self(Word::Tracked(loom::sync::atomic::AtomicU32::new(value)))
-        }
+    macro_rules! modelled {
+        ($name:ident, $value:ty) => {
+            /// A shared word. Loom explores every access to a tracked one; an untracked one is for
+            /// words that are written once before the threads start, or that nothing decides by.
+            #[derive(Debug)]
+            pub struct $name(Word<loom::sync::atomic::$name, atomic::$name>);
 
-        /// An untracked word.
-        #[must_use]
-        pub const fn untracked(value: u32) -> Self {
-            Self(Word::Untracked(atomic::AtomicU32::new(value)))
-        }
-
-        /// Reads the word.
-        pub fn load(&self, order: Ordering) -> u32 {
-            match &self.0 {
-                Word::Tracked(word) => word.load(order),
-                Word::Untracked(word) => word.load(order),
-            }
-        }
-
-        /// Writes the word, unless the thread dies first. A store to a tracked word is one step.
-        pub fn store(&self, value: u32, order: Ordering) {
-            match &self.0 {
-                Word::Tracked(word) => {
-                    step();
-                    word.store(value, order);
+            impl $name {
+                /// A tracked word.
+                #[must_use]
+                pub fn new(value: $value) -> Self {
+                    Self(Word::Tracked(loom::sync::atomic::$name::new(value)))
                 }
-                Word::Untracked(word) => word.store(value, order),
+
+                /// An untracked word.
+                #[must_use]
+                pub const fn untracked(value: $value) -> Self {
+                    Self(Word::Untracked(atomic::$name::new(value)))
+                }
+
+                /// Reads the word.
+                pub fn load(&self, order: Ordering) -> $value {
+                    match &self.0 {
+                        Word::Tracked(word) => word.load(order),
+                        Word::Untracked(word) => word.load(order),
+                    }
+                }
+
+                /// Writes the word, unless the thread dies first. Any change of a tracked word
+                /// is one step.
+                pub fn store(&self, value: $value, order: Ordering) {
+                    match &self.0 {
+                        Word::Tracked(word) => {
+                            step();
+                            word.store(value, order);
+                        }
+                        Word::Untracked(word) => word.store(value, order),
+                    }
+                }
+
+                /// Writes the word if it holds `current`.
+                ///
+                /// # Errors
+                /// What it holds instead.
+                pub fn compare_exchange(
+                    &self,
+                    current: $value,
+                    new: $value,
+                    success: Ordering,
+                    failure: Ordering,
+                ) -> Result<$value, $value> {
+                    match &self.0 {
+                        Word::Tracked(word) => {
+                            step();
+                            word.compare_exchange(current, new, success, failure)
+                        }
+                        Word::Untracked(word) => {
+                            word.compare_exchange(current, new, success, failure)
+                        }
+                    }
+                }
+
+                /// Writes the word and gives what it held.
+                pub fn swap(&self, value: $value, order: Ordering) -> $value {
+                    match &self.0 {
+                        Word::Tracked(word) => {
+                            step();
+                            word.swap(value, order)
+                        }
+                        Word::Untracked(word) => word.swap(value, order),
+                    }
+                }
+
+                /// Adds to the word and gives what it held.
+                pub fn fetch_add(&self, value: $value, order: Ordering) -> $value {
+                    match &self.0 {
+                        Word::Tracked(word) => {
+                            step();
+                            word.fetch_add(value, order)
+                        }
+                        Word::Untracked(word) => word.fetch_add(value, order),
+                    }
+                }
+
+                /// Sets bits of the word and gives what it held.
+                pub fn fetch_or(&self, value: $value, order: Ordering) -> $value {
+                    match &self.0 {
+                        Word::Tracked(word) => {
+                            step();
+                            word.fetch_or(value, order)
+                        }
+                        Word::Untracked(word) => word.fetch_or(value, order),
+                    }
+                }
+
+                /// Keeps bits of the word and gives what it held.
+                pub fn fetch_and(&self, value: $value, order: Ordering) -> $value {
+                    match &self.0 {
+                        Word::Tracked(word) => {
+                            step();
+                            word.fetch_and(value, order)
+                        }
+                        Word::Untracked(word) => word.fetch_and(value, order),
+                    }
+                }
             }
-        }
+        };
     }
+
+    modelled!(AtomicU32, u32);
+    modelled!(AtomicU64, u64);
 
     /// A fence, as loom models it.
     pub fn fence(order: Ordering) {

@@ -31,6 +31,6 @@ pub mod page;
 pub mod park;
 pub mod stream;
 
-pub use atomic::AtomicU32;
+pub use atomic::{AtomicU32, AtomicU64};
 pub use page::{LayoutError, Memory, PageKind, State};
-pub use park::{Park, Parked, Watched};
+pub use park::{Park, Parked, Watched, Word};

@@ -1,12 +1,14 @@
 //! The page of one end: its header, written by the broker, and what every end checks in it.
 //!
-//! A page is 4 KiB of 32-bit words in lines of 16 (64 bytes, a cache line). Line 0 is the header
-//! and belongs to the broker; the lines after it belong to the end that the page was made for.
+//! A page is 4 KiB in lines of 64 bytes, a cache line. Line 0 is the header, 16 words of 32 bits
+//! that belong to the broker. The lines after it are 32-bit words on the pages of streams, each
+//! line with one writer, and 64-bit words on the pages of fences and events ([`LongMemory`]), which
+//! everybody with the right writes; no place is ever accessed in both widths.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 
-use crate::atomic::{AtomicU32, Ordering};
+use crate::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::park::Park;
 use crate::stream::layout::sender_page;
 
@@ -16,6 +18,8 @@ pub const PAGE_BYTES: usize = 4096;
 pub const PAGE_WORDS: usize = 1024;
 /// Size of a line in words.
 pub const LINE_WORDS: usize = 16;
+/// 64-bit words behind the header of a page that is in two parts.
+pub const PAGE_LONGS: usize = (PAGE_BYTES - LINE_WORDS * 4) / 8;
 /// First word of every page: `HFPG` in memory order of a little-endian machine.
 pub const MAGIC: u32 = u32::from_le_bytes(*b"HFPG");
 /// Version of the layout of pages and generation tables. Another version is refused.
@@ -26,9 +30,11 @@ const WORD_VERSION: usize = 1;
 const WORD_KIND: usize = 2;
 const WORD_STATE: usize = 3;
 pub(crate) const WORD_EVENTS: usize = 4;
+/// How many openings may wait and cannot write the page, on pages that have such.
+pub(crate) const WORD_READERS: usize = 5;
 
 const _: () = assert!(PAGE_WORDS * 4 == PAGE_BYTES && PAGE_WORDS.is_multiple_of(LINE_WORDS));
-const _: () = assert!(WORD_EVENTS < LINE_WORDS);
+const _: () = assert!(WORD_READERS < LINE_WORDS);
 
 /// Words that processes share.
 ///
@@ -63,7 +69,38 @@ impl<M: Memory + ?Sized> Memory for Box<M> {
     }
 }
 
-/// Which end a page belongs to.
+/// A page in two parts: a header of 32-bit words and 64-bit words behind it.
+///
+/// An implementation gives the same words, at the same place and in the same number, for as long
+/// as it lives.
+pub trait LongMemory {
+    /// The words of the header's line.
+    fn header(&self) -> &[AtomicU32];
+    /// The words behind it.
+    fn longs(&self) -> &[AtomicU64];
+}
+
+impl<M: LongMemory + ?Sized> LongMemory for &M {
+    fn header(&self) -> &[AtomicU32] {
+        (**self).header()
+    }
+
+    fn longs(&self) -> &[AtomicU64] {
+        (**self).longs()
+    }
+}
+
+impl<M: LongMemory + ?Sized> LongMemory for Arc<M> {
+    fn header(&self) -> &[AtomicU32] {
+        (**self).header()
+    }
+
+    fn longs(&self) -> &[AtomicU64] {
+        (**self).longs()
+    }
+}
+
+/// What a page is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
 pub enum PageKind {
@@ -71,6 +108,12 @@ pub enum PageKind {
     StreamSender = 1,
     /// The page that one receiver of a stream writes.
     StreamReceiver = 2,
+    /// A fence's page, in two parts.
+    Fence = 3,
+    /// An event's page, in two parts.
+    Event = 4,
+    /// The page of a surface's keyed mutex.
+    KeyedMutex = 5,
 }
 
 /// What the broker says about the end that a page belongs to.
@@ -169,11 +212,20 @@ impl State {
 /// # Errors
 /// [`LayoutError::Size`] if the memory is shorter than a page.
 pub fn format(words: &[AtomicU32], kind: PageKind) -> Result<(), LayoutError> {
-    let page = first_page(words)?;
-    page[WORD_VERSION].store(LAYOUT_VERSION, Ordering::Relaxed);
-    page[WORD_KIND].store(kind.word(), Ordering::Relaxed);
-    page[WORD_STATE].store(State::Live.word(), Ordering::Relaxed);
-    page[WORD_MAGIC].store(MAGIC, Ordering::Release);
+    first_page(words)?;
+    format_header(words, kind)
+}
+
+/// Writes a header alone, of a page in two parts.
+///
+/// # Errors
+/// [`LayoutError::Size`] if the memory is shorter than a header.
+pub fn format_header(words: &[AtomicU32], kind: PageKind) -> Result<(), LayoutError> {
+    let header = first_line(words)?;
+    header[WORD_VERSION].store(LAYOUT_VERSION, Ordering::Relaxed);
+    header[WORD_KIND].store(kind.word(), Ordering::Relaxed);
+    header[WORD_STATE].store(State::Live.word(), Ordering::Relaxed);
+    header[WORD_MAGIC].store(MAGIC, Ordering::Release);
     Ok(())
 }
 
@@ -183,7 +235,16 @@ pub fn format(words: &[AtomicU32], kind: PageKind) -> Result<(), LayoutError> {
 /// [`LayoutError::Size`], [`LayoutError::Magic`], [`LayoutError::Version`] and
 /// [`LayoutError::Kind`], in this order.
 pub fn check(words: &[AtomicU32], kind: PageKind) -> Result<(), LayoutError> {
-    let page = first_page(words)?;
+    first_page(words)?;
+    check_header(words, kind)
+}
+
+/// As [`check`], for the header of a page in two parts.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_header(words: &[AtomicU32], kind: PageKind) -> Result<(), LayoutError> {
+    let page = first_line(words)?;
     let found = page[WORD_MAGIC].load(Ordering::Acquire);
     if found != MAGIC {
         return Err(LayoutError::Magic { found, wanted: MAGIC });
@@ -246,7 +307,11 @@ pub fn end_sender(words: &[AtomicU32], state: State, park: &impl Park) {
 fn bump(word: &AtomicU32, park: &impl Park) {
     let value = word.load(Ordering::Relaxed);
     word.store(value.wrapping_add(1), Ordering::Release);
-    park.wake_all(word);
+    park.wake_all(word.into());
+}
+
+fn first_line(words: &[AtomicU32]) -> Result<&[AtomicU32; LINE_WORDS], LayoutError> {
+    words.first_chunk().ok_or(LayoutError::Size { words: words.len(), needed: LINE_WORDS })
 }
 
 fn first_page(words: &[AtomicU32]) -> Result<&[AtomicU32; PAGE_WORDS], LayoutError> {
@@ -285,7 +350,7 @@ mod tests {
     use alloc::vec::Vec;
 
     use super::*;
-    use crate::park::{Parked, Watched};
+    use crate::park::{Parked, Watched, Word};
 
     struct Nobody;
 
@@ -294,7 +359,7 @@ mod tests {
             Parked::TimedOut
         }
 
-        fn wake_all(&self, _word: &AtomicU32) {}
+        fn wake_all(&self, _word: Word<'_>) {}
     }
 
     fn zeros(words: usize) -> Vec<AtomicU32> {

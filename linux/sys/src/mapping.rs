@@ -5,6 +5,7 @@
 //! | [`ReadMapping`] | anybody | loads | copies out, or an unsafe slice |
 //! | [`WritableMapping`] | anybody | atomics | copies in and out |
 //! | [`SoleMapping`] | nobody, by its seals | atomics in its table | `&mut [u8]` behind it |
+//! | [`SplitWords`] | anybody | atomics, 32 bits wide in front and 64 behind | none |
 #![expect(
     unsafe_code,
     reason = "UNSAFETY: mappings are made, lent as references and removed by address"
@@ -13,7 +14,7 @@
 use core::ffi::c_void;
 use core::ops::Range;
 use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
@@ -27,6 +28,7 @@ use crate::error::{Error, Result};
 use crate::memfd::{self, NotSealed};
 
 const WORD_BYTES: usize = size_of::<AtomicU32>();
+const LONG_BYTES: usize = size_of::<AtomicU64>();
 
 /// Maps memory for writing by this process among others; a forked child does not have it.
 ///
@@ -106,6 +108,13 @@ impl WritableMapping {
         Arc::new(TableWords { region: self.0, table_bytes })
     }
 
+    /// Gives all of it up for its words, 32 bits wide up to `front_bytes` and 64 behind; `None`
+    /// where that is no multiple of 8, or beyond the end.
+    #[must_use]
+    pub fn into_split(self, front_bytes: usize) -> Option<SplitWords> {
+        SplitWords::new(self.0, front_bytes)
+    }
+
     /// Copies bytes into it; `false`, and nothing done, when they do not fit at `offset`.
     #[must_use]
     pub fn copy_from(&self, offset: usize, source: &[u8]) -> bool {
@@ -181,6 +190,37 @@ impl TableWords {
     #[must_use]
     pub fn words(&self) -> &[AtomicU32] {
         self.region.words(self.table_bytes)
+    }
+}
+
+/// The words of a whole mapping, in two widths that never meet at one place.
+///
+/// Invariant: `front_bytes` is a multiple of 8 and at most the region's length, and this is the only
+/// owner that lends words of the region, so no place is accessed in two widths by this process.
+#[derive(Debug)]
+pub struct SplitWords {
+    region: Arc<Region>,
+    front_bytes: usize,
+}
+
+impl SplitWords {
+    fn new(region: Arc<Region>, front_bytes: usize) -> Option<Self> {
+        let fits = front_bytes.is_multiple_of(LONG_BYTES) && front_bytes <= region.length;
+        fits.then_some(Self { region, front_bytes })
+    }
+
+    /// The words in front. If the mapping is read-only they may only be loaded, and so the ones
+    /// behind: any other access ends the process with SIGSEGV.
+    #[must_use]
+    pub fn words(&self) -> &[AtomicU32] {
+        self.region.words(self.front_bytes)
+    }
+
+    /// The words behind them. In a read-only mapping they may be loaded on 64-bit machines only:
+    /// elsewhere a load of 64 bits may need to write.
+    #[must_use]
+    pub fn longs(&self) -> &[AtomicU64] {
+        self.region.longs(self.front_bytes)
     }
 }
 
@@ -279,6 +319,13 @@ impl ReadMapping {
         Some(unsafe { core::slice::from_raw_parts(start.as_ptr(), length) })
     }
 
+    /// Gives all of it up for its words, 32 bits wide up to `front_bytes` and 64 behind; `None`
+    /// where that is no multiple of 8, or beyond the end.
+    #[must_use]
+    pub fn into_split(self, front_bytes: usize) -> Option<SplitWords> {
+        SplitWords::new(Arc::new(self.0), front_bytes)
+    }
+
     /// Its size in bytes.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -364,6 +411,18 @@ impl Region {
         // `SoleMapping`, and no other region lends `&mut`. 4. In a read-only mapping a store
         // faults, so it can change nothing behind Rust's back.
         unsafe { core::slice::from_raw_parts(self.address.cast().as_ptr(), count) }
+    }
+
+    /// The 64-bit words from `front_bytes` on, which [`SplitWords`] has checked.
+    fn longs(&self, front_bytes: usize) -> &[AtomicU64] {
+        let behind = self.length.saturating_sub(front_bytes);
+        let Some(start) = self.range(front_bytes, behind) else { return &[] };
+        // SAFETY: 1. The words lie inside the mapping, which lives as long as `self`; they start
+        // at a multiple of 8 behind a page's start, so they are aligned; every bit pattern is one.
+        // 2. Others write them meanwhile, which atomics allow. 3. Only `SplitWords` calls this,
+        // and it lends the bytes before `front_bytes` in the other width. 4. In a read-only
+        // mapping a store faults, so it can change nothing behind Rust's back.
+        unsafe { core::slice::from_raw_parts(start.cast().as_ptr(), behind / LONG_BYTES) }
     }
 
     fn copy_to(&self, offset: usize, target: &mut [u8]) -> bool {

@@ -114,11 +114,11 @@ mod tests {
         assert!(in_child(|| {
             let Ok(own) = mapping::map_writable(memory.as_fd(), 4096) else { return false };
             own.words()[0].store(1, Ordering::Release);
-            futex::wake_all(&own.words()[0]);
+            futex::wake_all((&own.words()[0]).into());
             true
         }));
         while words.words()[0].load(Ordering::Relaxed) == 0 {
-            assert_eq!(futex::wait(&words.words()[0], 0, None), futex::Wake::Woken);
+            assert_eq!(futex::wait((&words.words()[0]).into(), 0, None), futex::Wake::Woken);
         }
     }
 

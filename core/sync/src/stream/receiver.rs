@@ -163,7 +163,7 @@ impl<M: Memory, W: Memory, P: Park> ReceiveEnd<M, W, P> {
         // turn was read before the last look, so comparing it is the second look.
         layout::full_fence();
         let word = &self.sender.words()[sender_page::TURN];
-        let parked = self.park.wait(&[Watched { word, expected }], timeout_ns);
+        let parked = self.park.wait(&[Watched { word: word.into(), expected }], timeout_ns);
         waiting.store(0, Ordering::Relaxed);
         parked
     }
@@ -315,7 +315,7 @@ impl<M: Memory, W: Memory, P: Park> ReceiveEnd<M, W, P> {
         // Pairs with the fence in the sender's wait: we see `waiting`, or it sees the release.
         layout::full_fence();
         if self.sender.words()[sender_page::WAITING].load(Ordering::Relaxed) != 0 {
-            self.park.wake_all(&self.own.words()[receiver_page::RELEASED]);
+            self.park.wake_all((&self.own.words()[receiver_page::RELEASED]).into());
         }
     }
 

@@ -246,7 +246,7 @@ impl<M: Memory, R: Memory, P: Park> SendEnd<M, R, P> {
     /// Until [`events`](Self::events) differs from `seen` or the timeout in nanoseconds passes.
     pub fn wait_for_events(&self, seen: u32, timeout_ns: Option<u64>) -> Parked {
         let word = &self.page.words()[WORD_EVENTS];
-        self.park.wait(&[Watched { word, expected: seen }], timeout_ns)
+        self.park.wait(&[Watched { word: word.into(), expected: seen }], timeout_ns)
     }
 
     /// How many events the broker has told of.
@@ -293,7 +293,7 @@ impl<M: Memory, R: Memory, P: Park> SendEnd<M, R, P> {
     fn sleep_list(&self, seen: u32) -> Option<Vec<Watched<'_>>> {
         let word = &self.page.words()[WORD_EVENTS];
         let mut words = Vec::with_capacity(1 + layout::SLOTS_MAX as usize);
-        words.push(Watched { word, expected: seen });
+        words.push(Watched { word: word.into(), expected: seen });
         let others = Others { pages: &self.receivers, lossless: self.lossless };
         let full = self.current.as_ref().is_none_or(|it| it.sleep_on(&others, &mut words));
         full.then_some(words)
@@ -318,7 +318,7 @@ impl<M: Memory, R: Memory, P: Park> SendEnd<M, R, P> {
                 && page.state() != State::Gone
         });
         if sleeper {
-            self.park.wake_all(&self.page.words()[sender_page::TURN]);
+            self.park.wake_all((&self.page.words()[sender_page::TURN]).into());
         }
     }
 

@@ -126,7 +126,7 @@ impl<M: Memory> Generation<M> {
         for (_, sequence) in self.candidates() {
             let blocker = sequence.and_then(|sequence| others.blocker(layout::stamp_of(sequence)));
             let Some(Blocker { released, .. }) = blocker else { return false };
-            if !words.iter().any(|known| core::ptr::eq(known.word, released.word)) {
+            if !words.iter().any(|known| known.word.is(released.word)) {
                 words.push(released);
             }
         }
@@ -211,7 +211,7 @@ impl<'a, R: Memory> Others<'a, R> {
             } else {
                 return None;
             };
-            Some(Blocker { released: Watched { word, expected }, why })
+            Some(Blocker { released: Watched { word: word.into(), expected }, why })
         })
     }
 }

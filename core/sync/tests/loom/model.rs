@@ -11,7 +11,7 @@ use handfast_sync::page::{self, PAGE_WORDS};
 use handfast_sync::stream::{
     self, Held, Lossless, Mode, NoSlot, RECORD_WORDS, ReceiveEnd, SendEnd, Take, table_words,
 };
-use handfast_sync::{AtomicU32, PageKind, Park, Parked, State, Watched};
+use handfast_sync::{AtomicU32, PageKind, Park, Parked, State, Watched, Word};
 use loom::sync::{Condvar, Mutex};
 
 pub(crate) type Words = Arc<[AtomicU32]>;
@@ -49,15 +49,18 @@ impl Park for Futex {
         Parked::Woken
     }
 
-    fn wake_all(&self, word: &AtomicU32) {
+    fn wake_all(&self, word: Word<'_>) {
         step();
         *self.wakes.lock().unwrap().entry(address(word)).or_default() += 1;
         self.changed.notify_all();
     }
 }
 
-fn address(word: &AtomicU32) -> usize {
-    std::ptr::from_ref(word).addr()
+fn address(word: Word<'_>) -> usize {
+    match word {
+        Word::Whole(word) => std::ptr::from_ref(word).addr(),
+        Word::LowHalf(word) => std::ptr::from_ref(word).addr(),
+    }
 }
 
 /// The pixels of one slot. The lock makes the cell shareable and is never contended: loom switches

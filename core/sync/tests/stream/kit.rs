@@ -9,7 +9,7 @@ use handfast_sync::page::{self, PAGE_WORDS};
 use handfast_sync::stream::{
     Held, Lossless, Mode, NoSlot, RECORD_WORDS, ReceiveEnd, SendEnd, Take, table_words,
 };
-use handfast_sync::{AtomicU32, PageKind, Park, Parked, State, Watched};
+use handfast_sync::{AtomicU32, PageKind, Park, Parked, State, Watched, Word};
 
 pub(crate) type Words = Arc<[AtomicU32]>;
 pub(crate) type Sender = SendEnd<Words, Words, Ledger>;
@@ -51,7 +51,7 @@ impl Park for Ledger {
         }
     }
 
-    fn wake_all(&self, _word: &AtomicU32) {
+    fn wake_all(&self, _word: Word<'_>) {
         self.0.wakes.set(self.wakes() + 1);
     }
 }
@@ -164,6 +164,9 @@ pub(crate) fn new_page(kind: PageKind) -> Words {
     page
 }
 
-fn address(word: &AtomicU32) -> usize {
-    std::ptr::from_ref(word).addr()
+fn address<'a>(word: impl Into<Word<'a>>) -> usize {
+    match word.into() {
+        Word::Whole(word) => std::ptr::from_ref(word).addr(),
+        Word::LowHalf(word) => std::ptr::from_ref(word).addr(),
+    }
 }
