@@ -40,6 +40,8 @@ pub mod fork;
 pub mod inherited;
 pub mod process;
 pub mod runtime_dir;
+pub mod service;
+pub mod users;
 
 mod auxiliary;
 mod copy;
