@@ -12,12 +12,15 @@ use handfast_model::object::{self, Event, ListEntry, Reply, Request};
 use handfast_model::wire::{self, BrokerMessage, ClientMessage, Health, Hello, Welcome, WireError};
 use handfast_sys::fork::ForkGuard;
 use handfast_sys::seqpacket::{Blocking, Incoming, Readiness, Socket};
-use handfast_sys::{clock, peer, process};
+use handfast_sys::{clock, peer, process, users};
 
 use crate::error::{Cause, Error, Owner, Result, Unwelcome};
 
 /// A broker that leaves while we connect hangs up before it greets; then we look again.
 const CONNECT_TRIES: u32 = 8;
+
+/// The user as whom a machine's broker runs, if not as root.
+const MACHINE_USER: &str = "handfast";
 
 /// What became of a request that nobody waits for.
 #[derive(Debug)]
@@ -352,10 +355,13 @@ pub(crate) fn deadline_ns(timeout: Duration) -> u64 {
     clock::now_ns().saturating_add(timeout_ns)
 }
 
-/// A broker must be root's, `handfast`'s or the user's own.
+/// A broker must be root's, `handfast`'s or the user's own. Whoever connects before a broker runs
+/// sees the service manager, which is root's or the user's.
 fn trust(socket: &Socket, place: &Place) -> Result<()> {
     let peer = peer::peer(socket)?;
-    if peer.uid == 0 || peer.uid == process::uid() {
+    let is_known = peer.uid == 0 || peer.uid == process::uid();
+    // Asked last: it reads a file.
+    if is_known || users::uid_of(MACHINE_USER) == Some(peer.uid) {
         return Ok(());
     }
     Err(ActivationError::Refused { path: place.socket.clone() }.into())
