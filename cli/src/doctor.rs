@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use clap::Parser;
-use handfast::doctor::{self, Broker, KERNEL_OLDEST, Machine, Origin};
+use handfast::doctor::{self, Broker, ControlGroup, KERNEL_OLDEST, Machine, Origin, Starter};
 use handfast::{BrokerInfo, Client, Health};
 use serde::Serialize;
 
@@ -236,8 +236,8 @@ impl Report<'_> {
             Answer::Silent => writeln!(text, "          does not answer")?,
             Answer::Nobody => writeln!(text, "          nobody listens")?,
         }
-        if let Some(cgroup) = &broker.cgroup {
-            writeln!(text, "          in the control group {}", clean(cgroup))?;
+        if let Some(group) = control_group(broker, answer) {
+            group_text(text, &group)?;
         }
         let program = broker.program.to_string_lossy();
         writeln!(text, "          started when needed: {}{on_demand}", clean(&program))
@@ -253,12 +253,14 @@ impl Report<'_> {
             .map(|facility| (facility.name.to_owned(), facility.present.into()))
             .collect();
         let broker = self.broker.map(|broker| {
+            let group = control_group(broker, answer);
             let mut json = serde_json::json!({
                 "socket": broker.socket.to_string_lossy(),
                 "chosen_by": why(broker.origin),
                 "answers": matches!(answer, Answer::Well(..)),
                 "pid": broker.listener_pid,
-                "cgroup": broker.cgroup,
+                "cgroup": group.as_ref().map(|group| &group.path),
+                "started_by": group.as_ref().and_then(|group| starter(&group.starter)),
                 "program": broker.program.to_string_lossy(),
                 "program_exists": broker.program_exists,
             });
@@ -280,6 +282,39 @@ impl Report<'_> {
             "broker": broker,
         });
         Ok(look::json(&report)?)
+    }
+}
+
+/// Where the broker hangs. Whom a connection leads to first may be the service manager, or a
+/// broker that has left; one that answers says itself who it is.
+fn control_group(broker: &Broker, answer: &Answer) -> Option<ControlGroup> {
+    let pid = match answer {
+        Answer::Well(info, _) => info.pid,
+        Answer::Refused(_) | Answer::Silent | Answer::Nobody => broker.listener_pid?,
+    };
+    doctor::control_group(pid)
+}
+
+fn group_text(text: &mut String, group: &ControlGroup) -> std::fmt::Result {
+    match &group.starter {
+        Starter::Service(unit) => {
+            writeln!(text, "          started by systemd, as {}", clean(unit))?;
+        }
+        Starter::Program(unit) => {
+            let unit = clean(unit);
+            writeln!(text, "          started by a program in {unit}, or by hand there")?;
+        }
+        Starter::Unknown => {}
+    }
+    writeln!(text, "          in the control group {}", clean(&group.path))
+}
+
+/// A word for programs to read; None where it is not known.
+fn starter(starter: &Starter) -> Option<&'static str> {
+    match starter {
+        Starter::Service(_) => Some("systemd"),
+        Starter::Program(_) => Some("program"),
+        Starter::Unknown => None,
     }
 }
 

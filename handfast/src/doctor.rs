@@ -20,6 +20,8 @@ pub use handfast_model::wire::{VERSION, VERSION_OLDEST};
 
 /// The oldest kernel that Handfast runs on.
 pub const KERNEL_OLDEST: (u32, u32) = (6, 1);
+/// The units in which systemd runs brokers, as `dist/systemd` has them.
+const SERVICES: [&str; 2] = ["handfast.service", "handfast-machine.service"];
 
 /// What this machine has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,8 +62,6 @@ pub struct Broker {
     pub origin: Origin,
     /// The process that listens there, if one does; it need not answer.
     pub listener_pid: Option<i32>,
-    /// The control group of that process.
-    pub cgroup: Option<String>,
     /// Why no broker can listen there and why none can be asked, if so.
     pub obstacle: Option<String>,
     /// The program that is started when nobody listens.
@@ -150,7 +150,6 @@ pub fn broker() -> Result<Broker> {
         socket: place.socket,
         origin: place.origin,
         listener_pid,
-        cgroup: listener_pid.and_then(cgroup),
         obstacle,
         program,
         program_exists,
@@ -169,10 +168,43 @@ fn in_the_way(place: &Place) -> Option<String> {
     (!is_there).then(|| format!("there is no directory {}", above.display()))
 }
 
-/// The path of a process's control group, of the second version.
-fn cgroup(pid: i32) -> Option<String> {
+/// Where a broker's process hangs: it has that group's limits and ends with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ControlGroup {
+    /// Its path, of the second version.
+    pub path: String,
+    /// Who started the broker, as far as the path tells.
+    pub starter: Starter,
+}
+
+/// Who started a broker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Starter {
+    /// The service manager: it is the main thing of this unit, such as `handfast.service`.
+    Service(String),
+    /// A program that needed one, or somebody by hand: it hangs in a unit of something else.
+    Program(String),
+    /// The path names no unit.
+    Unknown,
+}
+
+/// The control group of a process, where the kernel tells. Ask it of the process that a broker
+/// says it is ([`crate::BrokerInfo::pid`]), since who listens first may be the service manager.
+#[must_use]
+pub fn control_group(pid: i32) -> Option<ControlGroup> {
     let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
-    groups.lines().find_map(|line| line.strip_prefix("0::")).map(str::to_owned)
+    let path = groups.lines().find_map(|line| line.strip_prefix("0::"))?.to_owned();
+    Some(ControlGroup { starter: starter(&path), path })
+}
+
+/// The nearest unit above a process tells; those farther up hold other units.
+fn starter(path: &str) -> Starter {
+    let is_unit = |name: &&str| name.ends_with(".service") || name.ends_with(".scope");
+    match path.rsplit('/').find(is_unit) {
+        Some(unit) if SERVICES.contains(&unit) => Starter::Service(unit.to_owned()),
+        Some(unit) => Starter::Program(unit.to_owned()),
+        None => Starter::Unknown,
+    }
 }
 
 fn version(release: &str) -> Option<(u32, u32)> {
@@ -189,6 +221,21 @@ mod tests {
         assert_eq!(version("6.18.44-generic"), Some((6, 18)));
         assert_eq!(version("7.0"), Some((7, 0)));
         assert_eq!(version("seven"), None);
+    }
+
+    #[test]
+    fn the_nearest_unit_tells_who_started_a_broker() {
+        let user = "/user.slice/user-1000.slice/user@1000.service";
+        let service = |unit: &str| Starter::Service(unit.into());
+        let program = |unit: &str| Starter::Program(unit.into());
+        let own = format!("{user}/session.slice/handfast.service");
+        assert_eq!(starter(&own), service("handfast.service"));
+        let machine = "/system.slice/handfast-machine.service";
+        assert_eq!(starter(machine), service("handfast-machine.service"));
+        assert_eq!(starter(&format!("{user}/app.slice/obs-7.scope")), program("obs-7.scope"));
+        assert_eq!(starter(&format!("{user}/player.service/sub")), program("player.service"));
+        assert_eq!(starter("/system.slice/handfast.slice"), Starter::Unknown);
+        assert_eq!(starter("/"), Starter::Unknown);
     }
 
     #[test]
