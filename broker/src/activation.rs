@@ -7,10 +7,13 @@ use std::path::{Path, PathBuf};
 
 use handfast_sys::runtime_dir::{self, DirectoryError, DirectoryLock};
 use handfast_sys::seqpacket::{Listener, Socket};
+use handfast_sys::service::{self, Passed, TakeError};
 use thiserror::Error;
 
 use crate::place::Place;
 use crate::turn::Users;
+
+pub use handfast_sys::service::{State, notify};
 
 const BACKLOG: i32 = 512;
 
@@ -68,6 +71,38 @@ pub enum ActivationError {
     },
 }
 
+/// Why the socket that a service manager passed cannot be served.
+#[derive(Debug, Error)]
+pub enum PassedError {
+    /// It cannot be taken.
+    #[error("the service manager's socket cannot be taken: {0}")]
+    Take(#[from] TakeError),
+    /// Not one, but none or several.
+    #[error("the service manager passed {count} descriptors, not one socket{}", listed(.found))]
+    Count {
+        /// How many.
+        count: usize,
+        /// What they are.
+        found: Vec<String>,
+    },
+    /// Something else.
+    #[error(
+        "the service manager passed {found}; it must be a seqpacket socket that listens at a \
+         path (ListenSequentialPacket= in the socket unit)"
+    )]
+    Kind {
+        /// What it is.
+        found: String,
+    },
+    /// The kernel refused.
+    #[error("the service manager's socket cannot be served: {0}")]
+    Kernel(#[from] handfast_sys::Error),
+}
+
+fn listed(found: &[String]) -> String {
+    if found.is_empty() { String::new() } else { format!(": {}", found.join("; ")) }
+}
+
 /// Whether an error of `connect` means that nobody listens there.
 fn nobody_listens(error: &handfast_sys::Error) -> bool {
     matches!(errno(error), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
@@ -110,6 +145,24 @@ fn refuse_what_is_no_socket(path: &Path) -> Result<(), ActivationError> {
         }
         _ => Ok(()),
     }
+}
+
+/// The socket that a service manager passed to this process, and where it is. None when it passed
+/// nothing. Its file is the manager's: it is there before the broker and stays after it.
+///
+/// # Errors
+///
+/// [`PassedError`]: it is not exactly one listening socket with a path.
+pub fn passed() -> Result<Option<(Listener, PathBuf)>, PassedError> {
+    let Some(mut passed) = service::take_passed()? else { return Ok(None) };
+    let found: Vec<String> = passed.iter().map(Passed::describe).collect();
+    let (Some(one), true) = (passed.pop(), passed.is_empty()) else {
+        return Err(PassedError::Count { count: found.len(), found });
+    };
+    let found = found.concat();
+    let listener = one.into_listener().map_err(|_| PassedError::Kind { found: found.clone() })?;
+    let path = listener.path()?.ok_or(PassedError::Kind { found })?;
+    Ok(Some((listener, path)))
 }
 
 /// Connects to the broker of a place or, if nobody listens there, listens, for these users.

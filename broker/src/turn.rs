@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use handfast_model::object::{ClientId, HandleId, Manager};
@@ -46,7 +47,8 @@ pub enum Users {
 /// How a broker is run.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where it listens, to remove the socket when it leaves.
+    /// Where it listens, to remove the socket when it leaves; None for a socket whose file is a
+    /// service manager's.
     pub socket: Option<PathBuf>,
     /// When it leaves by itself.
     pub idle_exit: IdleExit,
@@ -86,6 +88,8 @@ pub struct Broker {
     store: Store,
     poller: Poller,
     listener: Listener,
+    /// Which file the socket's is, as it was when it began.
+    socket_file: Option<FileId>,
     signals: UnixStream,
     undertaker: Undertaker,
     doors: BTreeMap<u64, Door>,
@@ -100,6 +104,13 @@ pub struct Broker {
 fn unix_time_ns() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Device and inode of a file.
+type FileId = (u64, u64);
+
+fn file_id(path: &Path) -> Option<FileId> {
+    fs::symlink_metadata(path).ok().map(|found| (found.dev(), found.ino()))
 }
 
 /// A number that no other broker has: 64 random bits of the kernel's.
@@ -126,6 +137,7 @@ impl Broker {
         }
         poller.add(signals.as_fd(), SIGNAL, Interest::Readable)?;
         Ok(Self {
+            socket_file: config.socket.as_deref().and_then(file_id),
             config,
             manager: Manager::new(fresh_instance()?),
             store: Store::default(),
@@ -203,6 +215,10 @@ impl Broker {
 
     fn remove_socket(&self) {
         let Some(path) = &self.config.socket else { return };
+        if file_id(path) != self.socket_file {
+            debug!(?path, "the socket's file is another one's by now");
+            return;
+        }
         if let Err(error) = fs::remove_file(path) {
             debug!(%error, ?path, "the socket's file could not be removed");
         }

@@ -182,6 +182,10 @@ pub(crate) struct LsArgs {
 
 /// `handfast broker`.
 #[derive(Debug, Parser)]
+#[command(
+    after_help = "A socket that systemd passes (LISTEN_FDS) is served instead, and its file \
+                        left to systemd."
+)]
 pub(crate) struct BrokerArgs {
     /// Where to listen; else where every program looks
     #[arg(long, value_name = "PATH")]

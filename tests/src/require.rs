@@ -22,6 +22,10 @@ pub enum Requirement {
     Dri,
     /// A folder of real video clips (`*.mp4`), which `HANDFAST_CLIPS` names.
     Clips,
+    /// The program `bwrap` (bubblewrap).
+    Bwrap,
+    /// The program `systemd-socket-activate`.
+    SystemdSocketActivate,
     /// The rights of root: to look into any process, and to be another user.
     Root,
 }
@@ -33,6 +37,8 @@ const ALL: &[Requirement] = &[
     Requirement::Vulkan,
     Requirement::Dri,
     Requirement::Clips,
+    Requirement::Bwrap,
+    Requirement::SystemdSocketActivate,
     Requirement::Root,
 ];
 
@@ -65,15 +71,19 @@ impl Requirement {
             Self::Vulkan => "vulkan",
             Self::Dri => "dri",
             Self::Clips => "clips",
+            Self::Bwrap => "bwrap",
+            Self::SystemdSocketActivate => "systemd-socket-activate",
             Self::Root => "root",
         }
     }
 
     fn find(self) -> Option<PathBuf> {
         match self {
-            Self::Ffmpeg | Self::Python3 | Self::Wine => {
-                program(&std::env::var_os("PATH")?, self.name())
-            }
+            Self::Ffmpeg
+            | Self::Python3
+            | Self::Wine
+            | Self::Bwrap
+            | Self::SystemdSocketActivate => program(&std::env::var_os("PATH")?, self.name()),
             Self::Vulkan => {
                 let libraries = ["/usr/lib", "/usr/lib64", "/usr/local/lib"].map(Path::new);
                 let is_loader = |path: &Path| path.ends_with("libvulkan.so.1");

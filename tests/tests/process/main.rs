@@ -13,6 +13,7 @@ mod inside;
 mod names;
 mod pixels;
 mod role;
+mod socket_activation;
 mod storm;
 mod stranger;
 mod streams;
