@@ -6,6 +6,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Something that not every machine has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +17,18 @@ pub enum Requirement {
     Python3,
     /// The program `wine`.
     Wine,
+    /// The compiler `clang`.
+    Clang,
+    /// The compiler `g++`.
+    Cxx,
+    /// The program `make`.
+    Make,
+    /// The program `pkg-config`.
+    PkgConfig,
+    /// The program `valgrind`.
+    Valgrind,
+    /// What gcc needs to build programs of 32 bits, and Rust's library for them.
+    I686,
     /// A Vulkan loader and a driver for it, on the CPU or a GPU.
     Vulkan,
     /// A render node in `/dev/dri`.
@@ -34,6 +47,12 @@ const ALL: &[Requirement] = &[
     Requirement::Ffmpeg,
     Requirement::Python3,
     Requirement::Wine,
+    Requirement::Clang,
+    Requirement::Cxx,
+    Requirement::Make,
+    Requirement::PkgConfig,
+    Requirement::Valgrind,
+    Requirement::I686,
     Requirement::Vulkan,
     Requirement::Dri,
     Requirement::Clips,
@@ -68,6 +87,12 @@ impl Requirement {
             Self::Ffmpeg => "ffmpeg",
             Self::Python3 => "python3",
             Self::Wine => "wine",
+            Self::Clang => "clang",
+            Self::Cxx => "g++",
+            Self::Make => "make",
+            Self::PkgConfig => "pkg-config",
+            Self::Valgrind => "valgrind",
+            Self::I686 => "i686",
             Self::Vulkan => "vulkan",
             Self::Dri => "dri",
             Self::Clips => "clips",
@@ -83,7 +108,18 @@ impl Requirement {
             | Self::Python3
             | Self::Wine
             | Self::Bwrap
-            | Self::SystemdSocketActivate => program(&std::env::var_os("PATH")?, self.name()),
+            | Self::SystemdSocketActivate
+            | Self::Clang
+            | Self::Cxx
+            | Self::Make
+            | Self::PkgConfig
+            | Self::Valgrind => program(&std::env::var_os("PATH")?, self.name()),
+            Self::I686 => {
+                let gcc = first(Path::new("/usr/lib/gcc/x86_64-linux-gnu"), |version| {
+                    version.join("32/libgcc.a").is_file()
+                });
+                gcc.and(rust_library("i686-unknown-linux-gnu"))
+            }
             Self::Vulkan => {
                 let libraries = ["/usr/lib", "/usr/lib64", "/usr/local/lib"].map(Path::new);
                 let is_loader = |path: &Path| path.ends_with("libvulkan.so.1");
@@ -145,6 +181,18 @@ fn test() -> String {
         Some(test) => format!("{file}::{test}"),
         None => file.to_owned(),
     }
+}
+
+/// Rust's own library for a target.
+fn rust_library(target: &str) -> Option<PathBuf> {
+    let compiler = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let output =
+        Command::new(compiler).args(["--print", "target-libdir", "--target", target]).output();
+    let folder = PathBuf::from(String::from_utf8(output.ok()?.stdout).ok()?.trim_end());
+    let is_core = |path: &Path| {
+        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("libcore-"))
+    };
+    first(&folder, is_core).map(|_| folder)
 }
 
 fn program(folders: &OsStr, name: &str) -> Option<PathBuf> {
