@@ -24,6 +24,7 @@ const CRATES: &[(&str, Uses)] = &[
             "handfast-image",
         ]),
     ),
+    ("handfast-capi", Uses::Only(&["handfast"])),
     ("handfast-cli", Uses::Only(&["handfast", "handfast-broker"])),
     ("handfast-tests", Uses::Anything),
     ("handfast-bench", Uses::Anything),
