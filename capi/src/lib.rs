@@ -1,0 +1,21 @@
+//! The C library `libhandfast.so`: what `include/handfast/stream.h` declares.
+//!
+//! It is a skin: it holds no rule of its own. Each function checks its pointers, calls one method
+//! of `handfast` and gives the outcome a number.
+//!
+//! Read first: the header, which documents every function; then `guard.rs` and
+//! `stream/sender.rs`.
+//!
+//! Invariants: no panic leaves a function; a pointer that came from C is checked for NULL before
+//! anything else and believed after that, as the header demands; what the library keeps from C
+//! (an end and the frame that it has lent) lies behind a lock that is never waited for.
+//!
+//! Neighbours: `handfast` is the product.
+
+mod error;
+mod guard;
+mod pointer;
+mod stream;
+
+#[cfg(test)]
+mod header;
