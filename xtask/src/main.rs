@@ -1,25 +1,35 @@
-//! The checks and generators of the repository: `cargo xtask tidy`.
+//! The checks and generators of the repository: `cargo xtask tidy`, `cargo xtask install`.
 //!
 //! It is no part of the product, and no crate of the product may depend on it.
 #![forbid(unsafe_code)]
 
+mod install;
 mod tidy;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask tidy";
+use install::Install;
+
+const USAGE: &str =
+    "usage: cargo xtask tidy\n       cargo xtask install [--prefix DIR] [--profile release]";
 
 fn main() -> anyhow::Result<ExitCode> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["tidy"] => tidy(),
-        _ => {
-            writeln!(std::io::stderr(), "{USAGE}")?;
-            Ok(ExitCode::from(2))
-        }
+        ["install", rest @ ..] => match Install::parse(rest) {
+            Some(install) => install.run(&repository()).map(|()| ExitCode::SUCCESS),
+            None => usage(),
+        },
+        _ => usage(),
     }
+}
+
+fn usage() -> anyhow::Result<ExitCode> {
+    writeln!(std::io::stderr(), "{USAGE}")?;
+    Ok(ExitCode::from(2))
 }
 
 /// Prints what tidy found; the exit code is 1 if that was anything.
