@@ -184,6 +184,12 @@ pub enum LayoutError {
         /// The most.
         max: u32,
     },
+    /// An event that is reset in a way that is not known, or not possible here.
+    #[error("the event is reset in way {found}, which cannot be done here")]
+    Reset {
+        /// The way found.
+        found: u32,
+    },
 }
 
 impl PageKind {

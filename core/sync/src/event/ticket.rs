@@ -1,0 +1,162 @@
+//! One wait's view of an event, alone or among others.
+
+use super::layout::{Reset, Seen};
+use super::{Event, EventReader, Reservation};
+use crate::page::{LongMemory, State};
+use crate::park::{Park, Watched};
+use crate::seat::Seat;
+use crate::wait::{Outcome, Waitable};
+
+/// A ticket of one wait for one event.
+#[derive(Debug)]
+pub struct EventTicket<'a, M, P> {
+    event: &'a Event<M, P>,
+    seat: &'a Seat,
+    passed: Passed,
+    reservation: Option<Reservation>,
+}
+
+/// A ticket of one wait for one manual-reset event that can only be read.
+#[derive(Debug)]
+pub struct EventReaderTicket<'a, M> {
+    event: &'a EventReader<M>,
+    passed: Passed,
+}
+
+/// What a wait for a manual-reset event remembers: that it was set, even if it was reset since.
+#[derive(Debug)]
+struct Passed {
+    /// How often the event had been set when the wait began.
+    sets_before: u32,
+    passed: bool,
+    /// How often it had been set when it was last found signaled among others.
+    sets_noted: Option<u32>,
+}
+
+impl Passed {
+    const fn begin(seen: Seen) -> Self {
+        Self { sets_before: seen.mark(), passed: seen.is_signaled(), sets_noted: None }
+    }
+
+    const fn look(&mut self, seen: Seen) -> bool {
+        self.passed |= seen.is_signaled() || seen.mark() != self.sets_before;
+        self.passed
+    }
+
+    fn note(&mut self, seen: Seen) -> bool {
+        self.sets_noted = seen.is_signaled().then_some(seen.mark());
+        self.sets_noted.is_some()
+    }
+
+    /// Whether it has been signaled all the time since it was noted.
+    fn holds(&self, seen: Seen) -> bool {
+        seen.is_signaled() && self.sets_noted == Some(seen.mark())
+    }
+}
+
+impl<'a, M: LongMemory, P: Park> EventTicket<'a, M, P> {
+    pub(super) fn new(event: &'a Event<M, P>, seat: &'a Seat) -> Self {
+        let passed = Passed::begin(event.page.seen());
+        Self { event, seat, passed, reservation: None }
+    }
+
+    fn is_auto(&self) -> bool {
+        self.event.reset == Reset::Auto
+    }
+}
+
+impl<'a, M: LongMemory> EventReaderTicket<'a, M> {
+    pub(super) fn new(event: &'a EventReader<M>) -> Self {
+        Self { event, passed: Passed::begin(event.page.seen()) }
+    }
+}
+
+impl<'a, M: LongMemory, P: Park> Waitable<'a> for EventTicket<'a, M, P> {
+    fn rank(&self) -> Option<u64> {
+        self.is_auto().then_some(self.event.rank)
+    }
+
+    fn peek(&mut self) -> Option<Outcome> {
+        let seen = self.event.page.seen();
+        let ready = seen.is_signaled() && !(self.is_auto() && seen.mark() != 0);
+        outcome(ready, self.event.page.state())
+    }
+
+    fn try_take(&mut self) -> Option<Outcome> {
+        let taken = match self.event.reset {
+            Reset::Manual => self.passed.look(self.event.page.seen()),
+            Reset::Auto => self.event.try_take(),
+        };
+        outcome(taken, self.event.page.state())
+    }
+
+    fn reserve(&mut self) -> bool {
+        if !self.is_auto() {
+            return self.passed.note(self.event.page.seen());
+        }
+        self.reservation = self.event.reserve(self.seat);
+        self.reservation.is_some()
+    }
+
+    fn holds(&mut self) -> bool {
+        match &self.reservation {
+            Some(reservation) => self.event.holds(reservation),
+            None => self.passed.holds(self.event.page.seen()),
+        }
+    }
+
+    fn commit(&mut self) {
+        if let Some(reservation) = self.reservation.take() {
+            // Whoever reset the event since it was last found held, did so after it was taken.
+            self.event.commit(reservation);
+        }
+    }
+
+    fn back_out(&mut self) {
+        if let Some(reservation) = self.reservation.take() {
+            self.event.back_out(reservation);
+        }
+    }
+
+    fn arm(&mut self) -> Option<Watched<'a>> {
+        self.event.arm()
+    }
+}
+
+impl<'a, M: LongMemory> Waitable<'a> for EventReaderTicket<'a, M> {
+    fn rank(&self) -> Option<u64> {
+        None
+    }
+
+    fn peek(&mut self) -> Option<Outcome> {
+        outcome(self.event.is_signaled(), self.event.page.state())
+    }
+
+    fn try_take(&mut self) -> Option<Outcome> {
+        outcome(self.passed.look(self.event.page.seen()), self.event.page.state())
+    }
+
+    fn reserve(&mut self) -> bool {
+        self.passed.note(self.event.page.seen())
+    }
+
+    fn holds(&mut self) -> bool {
+        self.passed.holds(self.event.page.seen())
+    }
+
+    fn commit(&mut self) {}
+
+    fn back_out(&mut self) {}
+
+    fn arm(&mut self) -> Option<Watched<'a>> {
+        Some(self.event.arm())
+    }
+}
+
+fn outcome(taken: bool, state: State) -> Option<Outcome> {
+    match state {
+        _ if taken => Some(Outcome::Signaled),
+        State::Lost | State::Gone => Some(Outcome::Lost),
+        State::Live | State::Ended => None,
+    }
+}
