@@ -24,6 +24,7 @@ mod modelled {
     #[derive(Debug)]
     enum Word<T, U> {
         Tracked(T),
+        Contended(T, loom::sync::atomic::AtomicU32),
         Untracked(U),
     }
 
@@ -49,6 +50,18 @@ mod modelled {
                     Self(Word::Tracked(loom::sync::atomic::$name::new(value)))
                 }
 
+                /// A tracked word for which loom explores every order of its loads, too.
+                ///
+                /// Loom looks for the races of a change only with the last access before it. A
+                /// thread that loads a word and then exchanges it hides, by its own load, the race
+                /// with whoever loaded the word before; and nothing of what comes after is
+                /// explored. So each load of such a word is preceded by a change of a shadow.
+                #[must_use]
+                pub fn contended(value: $value) -> Self {
+                    let shadow = loom::sync::atomic::AtomicU32::new(0);
+                    Self(Word::Contended(loom::sync::atomic::$name::new(value), shadow))
+                }
+
                 /// An untracked word.
                 #[must_use]
                 pub const fn untracked(value: $value) -> Self {
@@ -59,6 +72,10 @@ mod modelled {
                 pub fn load(&self, order: Ordering) -> $value {
                     match &self.0 {
                         Word::Tracked(word) => word.load(order),
+                        Word::Contended(word, shadow) => {
+                            shadow.fetch_add(0, Ordering::Relaxed);
+                            word.load(order)
+                        }
                         Word::Untracked(word) => word.load(order),
                     }
                 }
@@ -67,7 +84,7 @@ mod modelled {
                 /// is one step.
                 pub fn store(&self, value: $value, order: Ordering) {
                     match &self.0 {
-                        Word::Tracked(word) => {
+                        Word::Tracked(word) | Word::Contended(word, _) => {
                             step();
                             word.store(value, order);
                         }
@@ -87,7 +104,7 @@ mod modelled {
                     failure: Ordering,
                 ) -> Result<$value, $value> {
                     match &self.0 {
-                        Word::Tracked(word) => {
+                        Word::Tracked(word) | Word::Contended(word, _) => {
                             step();
                             word.compare_exchange(current, new, success, failure)
                         }
@@ -100,7 +117,7 @@ mod modelled {
                 /// Writes the word and gives what it held.
                 pub fn swap(&self, value: $value, order: Ordering) -> $value {
                     match &self.0 {
-                        Word::Tracked(word) => {
+                        Word::Tracked(word) | Word::Contended(word, _) => {
                             step();
                             word.swap(value, order)
                         }
@@ -111,7 +128,7 @@ mod modelled {
                 /// Adds to the word and gives what it held.
                 pub fn fetch_add(&self, value: $value, order: Ordering) -> $value {
                     match &self.0 {
-                        Word::Tracked(word) => {
+                        Word::Tracked(word) | Word::Contended(word, _) => {
                             step();
                             word.fetch_add(value, order)
                         }
@@ -122,7 +139,7 @@ mod modelled {
                 /// Sets bits of the word and gives what it held.
                 pub fn fetch_or(&self, value: $value, order: Ordering) -> $value {
                     match &self.0 {
-                        Word::Tracked(word) => {
+                        Word::Tracked(word) | Word::Contended(word, _) => {
                             step();
                             word.fetch_or(value, order)
                         }
@@ -133,7 +150,7 @@ mod modelled {
                 /// Keeps bits of the word and gives what it held.
                 pub fn fetch_and(&self, value: $value, order: Ordering) -> $value {
                     match &self.0 {
-                        Word::Tracked(word) => {
+                        Word::Tracked(word) | Word::Contended(word, _) => {
                             step();
                             word.fetch_and(value, order)
                         }
