@@ -10,8 +10,8 @@
 //!
 //! Invariants:
 //! - Every shared word of a stream has one declared writer (the line it lies in says which). Nobody
-//!   reads back a word that it wrote: what an end decides by is kept in its own fields. The words of
-//!   fences and events have many writers and change by compare-and-swap.
+//!   reads back a word that it wrote: what an end decides by is kept in its own fields. The words
+//!   of fences and events have many writers and change by compare-and-swap.
 //! - Whatever the other side writes, at any moment, leads to an answer: no panic, no endless loop,
 //!   no index out of range. Every retry is counted.
 //! - No sleep without a wake: who sleeps says so, passes a full fence and looks again; who changes

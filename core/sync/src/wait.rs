@@ -5,11 +5,11 @@
 //!
 //! # All at once
 //! The objects lie in different pages, so that no single change can take them together. Fences need
-//! no care: what a ticket saw stays so. [`try_all`] reserves the auto-reset events in the order of
-//! their rank, then notes that the manual ones are signaled and how often they were set; then it
-//! looks again whether all reservations stand and no manual event has changed. If so, there was a
-//! moment, between the two rounds, at which every object could be taken, and nobody else could
-//! have: it takes them. Else it gives everything back.
+//! no care: what a ticket saw stays so. [`try_all`] notes that the manual events are signaled and
+//! how often they were set, and reserves the auto-reset ones in the order of their rank; then it
+//! looks again whether no manual event has changed and all reservations stand. If so, between the
+//! two rounds there was a moment at which every object could be taken, and by nobody else: it takes
+//! them. Else it gives everything back.
 //!
 //! Nobody waits while holding a reservation, so nobody can stop the others but by dying or being
 //! stopped right there; the broker gives back what the dead had reserved.
@@ -18,6 +18,8 @@
 //! - Taking is one step for each object. In between, an observer may find one taken and another
 //!   still signaled (though he cannot take it); a set of that other is absorbed, as it would be had
 //!   it come just before. A reset in between says that it took a signal, which the wait took.
+//! - Who looks at an event that a wait for all has reserved cannot take it, though that wait may
+//!   yet give it back. Sleepers are woken then; who only tried has failed.
 //! - A process that dies between two steps has taken only some.
 //! - The same auto-reset event twice in one wait for all is never taken: refuse it before.
 
@@ -45,6 +47,9 @@ pub trait Waitable<'a> {
 
     /// How the wait could end now, as far as this object is concerned. Changes nothing.
     fn peek(&mut self) -> Option<Outcome>;
+
+    /// Whether it can be taken now and for ever, so that nobody need wait for it any more.
+    fn is_settled(&mut self) -> bool;
 
     /// Takes the object, if it can be taken.
     fn try_take(&mut self) -> Option<Outcome>;
@@ -103,6 +108,10 @@ impl<'a, F: WaitFor> Waitable<'a> for FenceTicket<'a, F> {
         }
     }
 
+    fn is_settled(&mut self) -> bool {
+        self.peek() == Some(Outcome::Signaled)
+    }
+
     fn try_take(&mut self) -> Option<Outcome> {
         self.peek()
     }
@@ -131,6 +140,10 @@ impl<'a, W: Waitable<'a> + ?Sized> Waitable<'a> for Box<W> {
 
     fn peek(&mut self) -> Option<Outcome> {
         (**self).peek()
+    }
+
+    fn is_settled(&mut self) -> bool {
+        (**self).is_settled()
     }
 
     fn try_take(&mut self) -> Option<Outcome> {
@@ -182,10 +195,8 @@ pub fn try_all<'a, W: Waitable<'a>>(objects: &mut [W]) -> Option<(usize, Outcome
     if !ready {
         return None;
     }
-    // Those that must be reserved come first: what the others note begins after the last
-    // reservation, so that the first of the second looks finds all of it true at once.
     let mut order: Vec<&mut W> = objects.iter_mut().collect();
-    order.sort_by_key(|object| (object.rank().is_none(), object.rank()));
+    order.sort_by_key(|object| object.rank());
     let reserved = order.iter_mut().all(|object| object.reserve());
     if reserved && order.iter_mut().all(|object| object.holds()) {
         order.iter_mut().for_each(|object| object.commit());
@@ -208,21 +219,18 @@ pub fn arm_any<'a, W: Waitable<'a>>(objects: &mut [W], list: &mut Vec<Watched<'a
     !list.is_empty()
 }
 
-/// Lists what to sleep on until all objects may be taken: those that cannot be now. `false`: look
-/// again instead.
+/// Lists what to sleep on until all objects may be taken. `false`: look again instead.
 ///
-/// Call [`try_all`] between this and the sleep.
+/// What can be taken now is in the list too, unless it stays so: it may be gone when the others
+/// are looked at, and its coming back must wake. Call [`try_all`] between this and the sleep.
 pub fn arm_all<'a, W: Waitable<'a>>(objects: &mut [W], list: &mut Vec<Watched<'a>>) -> bool {
     list.clear();
     for object in objects {
-        match object.peek() {
-            Some(Outcome::Signaled) => {}
-            Some(Outcome::Abandoned | Outcome::Lost) => return false,
-            None => match object.arm() {
-                Some(watched) => list.push(watched),
-                None => return false,
-            },
+        if object.is_settled() {
+            continue;
         }
+        let Some(watched) = object.arm() else { return false };
+        list.push(watched);
     }
     !list.is_empty()
 }

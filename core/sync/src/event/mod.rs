@@ -214,6 +214,10 @@ impl<M: LongMemory, P: Park> Event<M, P> {
     }
 
     /// Sends every sleeper back to look again, because the event has moved out of this page.
+    ///
+    /// The mover keeps everybody from changing it, makes the new page signaled or not as the old
+    /// one is, lets others find it, and retires the old one last. Who waits finds out which page it
+    /// is after each [`arm`](Self::arm), and goes on with [`EventTicket::follow`].
     pub fn retire(&self) {
         turn::bump(self.page.word(), &self.park);
     }

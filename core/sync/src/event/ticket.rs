@@ -1,6 +1,6 @@
 //! One wait's view of an event, alone or among others.
 
-use super::layout::{Reset, Seen};
+use super::layout::{Page, Reset, Seen};
 use super::{Event, EventReader, Reservation};
 use crate::page::{LongMemory, State};
 use crate::park::{Park, Watched};
@@ -60,6 +60,18 @@ impl<'a, M: LongMemory, P: Park> EventTicket<'a, M, P> {
         Self { event, seat, passed, reservation: None }
     }
 
+    /// Goes on where the event has moved to, after its page was [retired](Event::retire). A set of
+    /// a manual-reset event in the old page counts, and all in the new one.
+    pub fn follow<'b, N: LongMemory, Q: Park>(
+        mut self,
+        new: &'b Event<N, Q>,
+        seat: &'b Seat,
+    ) -> EventTicket<'b, N, Q> {
+        let passed = !self.is_auto() && self.passed.look(self.event.page.seen());
+        let passed = Passed { sets_before: 0, passed, sets_noted: None };
+        EventTicket { event: new, seat, passed, reservation: None }
+    }
+
     fn is_auto(&self) -> bool {
         self.event.reset == Reset::Auto
     }
@@ -77,17 +89,20 @@ impl<'a, M: LongMemory, P: Park> Waitable<'a> for EventTicket<'a, M, P> {
     }
 
     fn peek(&mut self) -> Option<Outcome> {
-        let seen = self.event.page.seen();
-        let ready = seen.is_signaled() && !(self.is_auto() && seen.mark() != 0);
-        outcome(ready, self.event.page.state())
+        outcome(&self.event.page, |seen| {
+            seen.is_signaled() && !(self.is_auto() && seen.mark() != 0)
+        })
+    }
+
+    fn is_settled(&mut self) -> bool {
+        false
     }
 
     fn try_take(&mut self) -> Option<Outcome> {
-        let taken = match self.event.reset {
-            Reset::Manual => self.passed.look(self.event.page.seen()),
+        outcome(&self.event.page, |seen| match self.event.reset {
+            Reset::Manual => self.passed.look(seen),
             Reset::Auto => self.event.try_take(),
-        };
-        outcome(taken, self.event.page.state())
+        })
     }
 
     fn reserve(&mut self) -> bool {
@@ -129,11 +144,15 @@ impl<'a, M: LongMemory> Waitable<'a> for EventReaderTicket<'a, M> {
     }
 
     fn peek(&mut self) -> Option<Outcome> {
-        outcome(self.event.is_signaled(), self.event.page.state())
+        outcome(&self.event.page, Seen::is_signaled)
+    }
+
+    fn is_settled(&mut self) -> bool {
+        false
     }
 
     fn try_take(&mut self) -> Option<Outcome> {
-        outcome(self.passed.look(self.event.page.seen()), self.event.page.state())
+        outcome(&self.event.page, |seen| self.passed.look(seen))
     }
 
     fn reserve(&mut self) -> bool {
@@ -153,9 +172,14 @@ impl<'a, M: LongMemory> Waitable<'a> for EventReaderTicket<'a, M> {
     }
 }
 
-fn outcome(taken: bool, state: State) -> Option<Outcome> {
-    match state {
-        _ if taken => Some(Outcome::Signaled),
+/// What a page says: a signal, if `take` finds one, wins over a stamp of the broker's.
+fn outcome<M: LongMemory>(page: &Page<M>, mut take: impl FnMut(Seen) -> bool) -> Option<Outcome> {
+    if take(page.seen()) {
+        return Some(Outcome::Signaled);
+    }
+    match page.state() {
+        // What was signaled before the stamp came first.
+        State::Lost | State::Gone if take(page.seen()) => Some(Outcome::Signaled),
         State::Lost | State::Gone => Some(Outcome::Lost),
         State::Live | State::Ended => None,
     }

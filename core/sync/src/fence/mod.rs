@@ -14,12 +14,13 @@
 //! | 3 | lapped | signallers | how often the ring went round under a slow signaller |
 //! | 4 | orphan | broker, signallers to 0 | 0 live, 1 abandoned, 2 lost |
 //! | 8..72 | peaks | signallers | 32 pairs of a tag and the value before a rewind |
-//! | 72..136 | seats | signallers, broker | a bit for each seat that signals; absent in private memory |
+//! | 72..136 | seats | signallers, broker | a bit for each that signals; not in private memory |
 //!
 //! and in the header the count of waiters that cannot write ([`set_readers`]).
 //!
-//! The low half of the word, turn and *waking*, is what one sleeps on. The *hint* is the least target that somebody sleeps for, rounded down, or none. A signal whose
-//! value reaches it, or that lowers the value while anybody sleeps, wakes everybody.
+//! The low half of the word, turn and *waking*, is what one sleeps on. The *hint* is the least
+//! target that somebody sleeps for, rounded down, or none. A signal whose value reaches it, or that
+//! lowers the value while anybody sleeps, wakes everybody.
 //!
 //! # Why nobody sleeps too long
 //! All accesses are in one order (`SeqCst`). A waiter lowers the hint and then looks at the value

@@ -37,8 +37,8 @@ impl<M: LongMemory, P: Park> Fence<M, P> {
     /// Sends every sleeper back to look again, because the fence has moved out of this page.
     ///
     /// The mover keeps signallers away, copies the value into the new page, lets others find that
-    /// page, and retires the old one last. Sleepers go on with
-    /// [`Wait::follow`](super::Wait::follow).
+    /// page, and retires the old one last. Who waits finds out which page it is after each
+    /// [`arm`](super::WaitFor::arm), and goes on with [`Wait::follow`](super::Wait::follow).
     pub fn retire(&self) {
         turn::bump(self.page.word(), &self.park);
     }

@@ -142,11 +142,23 @@ impl<M: LongMemory> Page<M> {
     }
 
     fn look(&self, wait: &mut Wait) -> Look {
-        // The value comes first: who lowers it has written the peak before.
-        wait.reached |= self.value().load(Ordering::SeqCst) >= wait.target || self.peaked(wait);
-        if wait.reached {
+        if self.reached(wait) {
             return Look::Reached;
         }
+        let end = self.end(wait);
+        // What was signalled before the end came first: it may have come since the first look.
+        if end != Look::Waiting && self.reached(wait) { Look::Reached } else { end }
+    }
+
+    fn reached(&self, wait: &mut Wait) -> bool {
+        // The value comes first: who lowers it has written the peak before.
+        wait.reached =
+            wait.reached || self.value().load(Ordering::SeqCst) >= wait.target || self.peaked(wait);
+        wait.reached
+    }
+
+    /// What there is to say about a wait whose target is not reached.
+    fn end(&self, wait: &Wait) -> Look {
         if wait.lost || self.forgot(wait) || matches!(self.state(), State::Lost | State::Gone) {
             return Look::Lost;
         }

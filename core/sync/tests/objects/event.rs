@@ -180,3 +180,23 @@ fn a_stamp_and_a_move_wake() {
     test.event.retire();
     assert!(!would_sleep(&watched));
 }
+
+#[test]
+fn a_wait_follows_an_event_that_moves() {
+    let seat = seat();
+    for (set_where, expected) in
+        [(0, Some(Outcome::Signaled)), (1, Some(Outcome::Signaled)), (2, None)]
+    {
+        let [old, new] = [0, 1].map(|_| TestEvent::new(Reset::Manual, Initially::Unsignaled));
+        let ticket = old.event.begin_wait(&seat);
+        if let Some(event) = [&old.event, &new.event].get(set_where) {
+            event.set();
+            event.reset();
+        }
+        assert_eq!(ticket.follow(&new.event, &seat).try_take(), expected);
+    }
+    let [old, new] = [0, 1].map(|_| TestEvent::new(Reset::Auto, Initially::Signaled));
+    let mut ticket = old.event.begin_wait(&seat).follow(&new.event, &seat);
+    assert_eq!((ticket.try_take(), ticket.try_take()), (Some(Outcome::Signaled), None));
+    assert!(old.event.is_signaled());
+}

@@ -87,6 +87,28 @@ fn a_second_sleeper_with_a_later_target_writes_nothing() {
     assert!(!would_sleep(&first));
 }
 
+/// A signaller died in the middle of its wake, whose sleeper has not run. Who sleeps after that
+/// for more keeps the interest that stands for the first.
+#[test]
+fn interest_that_a_dead_one_left_stays() {
+    let test = TestFence::new(0);
+    let (mut wait, _) = test.sleeper(3);
+    test.memory.store(WORD, (test.memory.long(WORD) + 2) | 1);
+    let (_, watched) = test.sleeper(9);
+    assert_eq!((watched.expected, test.memory.halves(WORD)), (2, (2, 3)));
+    test.signal(&[3]);
+    assert_eq!((test.park.wakes(), would_sleep(&watched)), (1, false));
+    assert_eq!(test.fence.look(&mut wait), Look::Reached);
+}
+
+#[test]
+fn a_page_that_is_retired_sends_its_sleepers_away() {
+    let test = TestFence::new(0);
+    let (_, watched) = test.sleeper(3);
+    test.fence.retire();
+    assert_eq!((test.park.wakes(), would_sleep(&watched)), (1, false));
+}
+
 #[test]
 fn great_targets_are_woken_for_in_time() {
     for target in [(1 << 26) + 1, (1 << 40) + 12345, u64::MAX] {

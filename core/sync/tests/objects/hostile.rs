@@ -42,7 +42,7 @@ fn hostile(memory: &Memory, writes: &[(usize, u64)]) -> Hooked<impl FnMut(usize)
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
 
     #[test]
     fn every_call_to_a_fence_returns(
