@@ -31,6 +31,7 @@ pub mod futex;
 pub mod mapping;
 pub mod memfd;
 pub mod memory;
+pub mod robust;
 
 pub mod clock;
 pub mod epoll;

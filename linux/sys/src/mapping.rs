@@ -195,8 +195,9 @@ impl TableWords {
 
 /// The words of a whole mapping, in two widths that never meet at one place.
 ///
-/// Invariant: `front_bytes` is a multiple of 8 and at most the region's length, and this is the only
-/// owner that lends words of the region, so no place is accessed in two widths by this process.
+/// Invariant: `front_bytes` is a multiple of 8 and at most the region's length, and this is the
+/// only owner that lends words of the region, so no place is accessed in two widths by this
+/// process.
 #[derive(Debug)]
 pub struct SplitWords {
     region: Arc<Region>,
@@ -339,6 +340,19 @@ impl ReadMapping {
     }
 }
 
+/// How many bytes to map of memory whose size is sealed.
+pub(crate) fn sealed_length(memory: BorrowedFd<'_>, size_bytes: u64) -> Result<usize> {
+    let found = memfd::check_size_sealed(memory).map_err(|refusal| match refusal {
+        NotSealed::NotMemory => Error::new("mmap of no memory", Errno::INVAL),
+        NotSealed::Missing(_) => Error::new("mmap of memory of no fixed size", Errno::PERM),
+        NotSealed::Refused(error) => error,
+    })?;
+    match usize::try_from(size_bytes) {
+        Ok(length) if size_bytes <= found.size_bytes => Ok(length),
+        _ => Err(Error::new("mmap", Errno::OVERFLOW)),
+    }
+}
+
 /// A shared mapping.
 ///
 /// Invariant: in process `owner` (in any process, if it is `None`) the `length` bytes from
@@ -364,15 +378,7 @@ unsafe impl Sync for Region {}
 
 impl Region {
     fn map(memory: BorrowedFd<'_>, size_bytes: u64, protection: ProtFlags) -> Result<Self> {
-        let found = memfd::check_size_sealed(memory).map_err(|refusal| match refusal {
-            NotSealed::NotMemory => Error::new("mmap of no memory", Errno::INVAL),
-            NotSealed::Missing(_) => Error::new("mmap of memory of no fixed size", Errno::PERM),
-            NotSealed::Refused(error) => error,
-        })?;
-        let length = match usize::try_from(size_bytes) {
-            Ok(length) if size_bytes <= found.size_bytes => length,
-            _ => return Err(Error::new("mmap", Errno::OVERFLOW)),
-        };
+        let length = sealed_length(memory, size_bytes)?;
         // SAFETY: A new mapping at an address of the kernel's choice replaces nothing.
         let address =
             unsafe { mmap(ptr::null_mut(), length, protection, MapFlags::SHARED, memory, 0) }
