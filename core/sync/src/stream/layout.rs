@@ -136,7 +136,7 @@ pub(crate) const fn split(value: u64) -> [u32; 2] {
 }
 
 /// The value with this low and high half.
-const fn join([low, high]: [u32; 2]) -> u64 {
+pub(crate) const fn join([low, high]: [u32; 2]) -> u64 {
     ((high as u64) << 32) | low as u64
 }
 

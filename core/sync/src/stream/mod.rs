@@ -160,7 +160,7 @@ pub fn receiver_status(words: &[AtomicU32]) -> Option<ReceiverStatus> {
 }
 
 /// The two words at these places, which are constants below [`PAGE_WORDS`].
-fn pair(words: &[AtomicU32; PAGE_WORDS], [low, high]: [usize; 2]) -> [&AtomicU32; 2] {
+pub(crate) fn pair(words: &[AtomicU32; PAGE_WORDS], [low, high]: [usize; 2]) -> [&AtomicU32; 2] {
     let (Some(low), Some(high)) = (words.get(low), words.get(high)) else {
         unreachable!("the layout's places lie in the page");
     };

@@ -13,6 +13,10 @@ mod fence;
 #[cfg(test)]
 mod interleavings;
 #[cfg(test)]
+mod kernel;
+#[cfg(test)]
+mod keyed_mutex;
+#[cfg(test)]
 mod long_page;
 #[cfg(test)]
 mod model;

@@ -73,22 +73,22 @@ fn address(word: Word<'_>) -> usize {
 /// threads only at its own words.
 #[derive(Debug)]
 #[expect(clippy::disallowed_types, reason = "loom's cell is not Sync, and core forbids unsafe")]
-struct Pixels(std::sync::Mutex<(loom::cell::UnsafeCell<()>, u64)>);
+pub(crate) struct Pixels(std::sync::Mutex<(loom::cell::UnsafeCell<()>, u64)>);
 
 #[expect(clippy::disallowed_types, reason = "loom's cell is not Sync, and core forbids unsafe")]
 impl Pixels {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(std::sync::Mutex::new((loom::cell::UnsafeCell::new(()), 0)))
     }
 
-    fn write(&self, sequence: u64) {
+    pub(crate) fn write(&self, sequence: u64) {
         step();
         let mut pixels = self.0.lock().unwrap();
         pixels.0.with_mut(|_| ());
         pixels.1 = sequence;
     }
 
-    fn read(&self) -> u64 {
+    pub(crate) fn read(&self) -> u64 {
         let pixels = self.0.lock().unwrap();
         pixels.0.with(|_| ());
         pixels.1
@@ -309,7 +309,10 @@ pub(crate) fn explore_deaths(
 /// Runs a program that ends after so many steps as if by SIGKILL. `None` if it did.
 pub(crate) fn mortal<T>(steps: u32, program: impl FnOnce() -> T) -> Option<T> {
     die_after(steps);
-    match catch_unwind(AssertUnwindSafe(program)) {
+    let end = catch_unwind(AssertUnwindSafe(program));
+    // What the thread does from here on, others do for the dead.
+    die_after(u32::MAX);
+    match end {
         Ok(value) => Some(value),
         Err(payload) if payload.is::<Died>() => None,
         Err(payload) => resume_unwind(payload),
