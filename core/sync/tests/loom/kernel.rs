@@ -93,6 +93,15 @@ impl Park for Kernel {
     }
 }
 
+/// What the kernel has marked of a process that died.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Marked {
+    /// It knew of no lock.
+    Nothing,
+    /// The lock, if it was the process's.
+    WhatItHeld,
+}
+
 /// A process with one mutex: its list's thread, what it has announced and what it has in its list.
 #[derive(Debug)]
 pub(crate) struct Process {
@@ -100,6 +109,7 @@ pub(crate) struct Process {
     page: Words,
     tid: u32,
     pending: AtomicU32,
+    /// Contended: the process loads and then changes it, and may go on when its thread has ended.
     linked: AtomicU32,
 }
 
@@ -110,20 +120,24 @@ impl Process {
             page: page.clone(),
             tid,
             pending: AtomicU32::new(0),
-            linked: AtomicU32::new(0),
+            linked: AtomicU32::contended(0),
         })
     }
 
+    /// The number of the list's thread.
+    pub(crate) fn tid(&self) -> u32 {
+        self.tid
+    }
+
     /// The list's thread ends.
-    pub(crate) fn die(&self) {
+    pub(crate) fn die(&self) -> Marked {
         let lock = &self.page[LOCK_OFFSET_BYTES / 4];
         let pending = self.pending.load(Ordering::Acquire) != 0;
-        if self.linked.load(Ordering::Acquire) != 0 && !pending {
-            self.kernel.owner_died(lock, self.tid, false);
+        if !pending && self.linked.load(Ordering::Acquire) == 0 {
+            return Marked::Nothing;
         }
-        if pending {
-            self.kernel.owner_died(lock, self.tid, true);
-        }
+        self.kernel.owner_died(lock, self.tid, pending);
+        Marked::WhatItHeld
     }
 }
 
