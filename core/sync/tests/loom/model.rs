@@ -20,8 +20,14 @@ pub(crate) type Receiver = ReceiveEnd<Words, Words, Arc<Futex>>;
 
 /// Tracked words of a sender's page: state, events, turn, generation, flags, waiting.
 const SENDER_TRACKED: [usize; 6] = [3, 4, 16, 17, 18, 19];
+/// Those that somebody changes who has loaded them first: events and turn, as the broker adds to
+/// them. Of all the others the only one who changes them keeps a copy and loads nothing, so that no
+/// race of his is hidden, however many load them.
+const SENDER_CONTENDED: [usize; 2] = [4, 16];
 /// Tracked words of a receiver's page: state, claim, passed, mode, waiting, generation, released.
 const RECEIVER_TRACKED: [usize; 7] = [3, 16, 17, 18, 20, 21, 22];
+/// Those that somebody changes who has loaded them first: released, which a receiver takes over.
+const RECEIVER_CONTENDED: [usize; 1] = [22];
 /// Tracked word of a table's header: latest. Each slot's stamp is tracked too.
 const LATEST: usize = 4;
 
@@ -116,11 +122,12 @@ impl World {
     /// Pages for one sender and so many receivers, tables of so many slots.
     pub(crate) fn new(receivers: usize, generations: &[u32]) -> Arc<Self> {
         let park = Futex::new();
-        let receiver_pages =
-            (0..receivers).map(|_| new_page(PageKind::StreamReceiver, &RECEIVER_TRACKED)).collect();
+        let receiver_pages = (0..receivers)
+            .map(|_| new_page(PageKind::StreamReceiver, &RECEIVER_TRACKED, &RECEIVER_CONTENDED))
+            .collect();
         Arc::new(Self {
             park: Arc::new(park),
-            sender_page: new_page(PageKind::StreamSender, &SENDER_TRACKED),
+            sender_page: new_page(PageKind::StreamSender, &SENDER_TRACKED, &SENDER_CONTENDED),
             receiver_pages,
             generations: generations.iter().copied().map(Slots::new).collect(),
         })
@@ -267,10 +274,11 @@ impl Slots {
     }
 }
 
-fn new_page(kind: PageKind, tracked: &[usize]) -> Words {
-    let word = |place| match tracked.contains(&place) {
-        true => AtomicU32::new(0),
-        false => AtomicU32::untracked(0),
+fn new_page(kind: PageKind, tracked: &[usize], contended: &[usize]) -> Words {
+    let word = |place| match (contended.contains(&place), tracked.contains(&place)) {
+        (true, _) => AtomicU32::contended(0),
+        (false, true) => AtomicU32::new(0),
+        (false, false) => AtomicU32::untracked(0),
     };
     let page: Words = (0..PAGE_WORDS).map(word).collect();
     page::format(&page, kind).unwrap();
