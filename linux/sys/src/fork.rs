@@ -54,11 +54,13 @@ impl ForkGuard {
     ///
     /// # Blocking
     /// Never; it is one load.
+    #[inline]
     #[must_use]
     pub fn is_original(&self) -> bool {
         self.word().load(Ordering::Relaxed) == ORIGINAL
     }
 
+    #[inline]
     fn word(&self) -> &AtomicU32 {
         // SAFETY: By the invariant `page` is mapped, aligned and initialised while `self` lives,
         // in this process and in its children, and it is used as an atomic only.

@@ -22,6 +22,7 @@
 
 pub mod error;
 
+pub mod descriptor;
 pub mod peer;
 pub mod pidfd;
 pub mod pipe;
@@ -42,6 +43,7 @@ pub mod inherited;
 pub mod process;
 pub mod runtime_dir;
 pub mod service;
+pub mod signals;
 pub mod users;
 
 mod auxiliary;

@@ -134,6 +134,14 @@ impl WritableMapping {
         self.0.copy_to(offset, target)
     }
 
+    /// Where it lies, mapped for reading and writing while this lives.
+    ///
+    /// Whoever follows it does so at his own responsibility: other processes write there, too.
+    #[must_use]
+    pub fn address(&self) -> NonNull<u8> {
+        self.0.address
+    }
+
     /// Its size in bytes.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -196,8 +204,7 @@ impl TableWords {
 /// The words of a whole mapping, in two widths that never meet at one place.
 ///
 /// Invariant: `front_bytes` is a multiple of 8 and at most the region's length, and this is the
-/// only owner that lends words of the region, so no place is accessed in two widths by this
-/// process.
+/// only owner that lends words of the region: no place is accessed in two widths by this process.
 #[derive(Debug)]
 pub struct SplitWords {
     region: Arc<Region>,
@@ -212,6 +219,7 @@ impl SplitWords {
 
     /// The words in front. If the mapping is read-only they may only be loaded, and so the ones
     /// behind: any other access ends the process with SIGSEGV.
+    #[inline]
     #[must_use]
     pub fn words(&self) -> &[AtomicU32] {
         self.region.words(self.front_bytes)
@@ -219,6 +227,7 @@ impl SplitWords {
 
     /// The words behind them. In a read-only mapping they may be loaded on 64-bit machines only:
     /// elsewhere a load of 64 bits may need to write.
+    #[inline]
     #[must_use]
     pub fn longs(&self) -> &[AtomicU64] {
         self.region.longs(self.front_bytes)
@@ -266,6 +275,14 @@ impl PixelBytes {
         let start = self.own(offset, length)?;
         // SAFETY: As in `slot_mut`; `self` is borrowed, so no `&mut [u8]` to them is alive.
         Some(unsafe { core::slice::from_raw_parts(start.as_ptr(), length) })
+    }
+
+    /// Where its first byte lies, mapped for reading and writing while this lives.
+    ///
+    /// Whoever follows it does so at his own responsibility: not while a slice is borrowed.
+    #[must_use]
+    pub fn address(&self) -> Option<NonNull<u8>> {
+        self.own(self.bytes.start, self.bytes.len())
     }
 
     /// Where its bytes are, counted from the start of the mapping.
@@ -320,6 +337,15 @@ impl ReadMapping {
         Some(unsafe { core::slice::from_raw_parts(start.as_ptr(), length) })
     }
 
+    /// Where it lies, mapped for reading while this lives; writing there ends the process with
+    /// SIGSEGV.
+    ///
+    /// Whoever follows it does so at his own responsibility: other processes may write there.
+    #[must_use]
+    pub const fn address(&self) -> NonNull<u8> {
+        self.0.address
+    }
+
     /// Gives all of it up for its words, 32 bits wide up to `front_bytes` and 64 behind; `None`
     /// where that is no multiple of 8, or beyond the end.
     #[must_use]
@@ -344,7 +370,9 @@ impl ReadMapping {
 pub(crate) fn sealed_length(memory: BorrowedFd<'_>, size_bytes: u64) -> Result<usize> {
     let found = memfd::check_size_sealed(memory).map_err(|refusal| match refusal {
         NotSealed::NotMemory => Error::new("mmap of no memory", Errno::INVAL),
-        NotSealed::Missing(_) => Error::new("mmap of memory of no fixed size", Errno::PERM),
+        NotSealed::Missing(_) | NotSealed::NotAPair => {
+            Error::new("mmap of memory of no fixed size", Errno::PERM)
+        }
         NotSealed::Refused(error) => error,
     })?;
     match usize::try_from(size_bytes) {
@@ -400,6 +428,7 @@ impl Region {
     }
 
     /// The first of `length` bytes at `offset`, if the mapping has them all.
+    #[inline]
     fn range(&self, offset: usize, length: usize) -> Option<NonNull<u8>> {
         if offset.checked_add(length)? > self.length {
             return None;
@@ -409,6 +438,7 @@ impl Region {
         Some(unsafe { self.address.add(offset) })
     }
 
+    #[inline]
     fn words(&self, bytes: usize) -> &[AtomicU32] {
         let count = bytes.min(self.length) / WORD_BYTES;
         // SAFETY: 1. The words lie inside the mapping, which lives as long as `self`, and start
@@ -420,6 +450,7 @@ impl Region {
     }
 
     /// The 64-bit words from `front_bytes` on, which [`SplitWords`] has checked.
+    #[inline]
     fn longs(&self, front_bytes: usize) -> &[AtomicU64] {
         let behind = self.length.saturating_sub(front_bytes);
         let Some(start) = self.range(front_bytes, behind) else { return &[] };
@@ -513,6 +544,20 @@ mod tests {
         assert_eq!(slice, pixels.slot(4096, 4096));
         memfd::check_sealed(memory.as_fd()).unwrap();
         assert_eq!(map_writable(memory.as_fd(), PAGE).unwrap_err().errno(), Errno::PERM);
+    }
+
+    #[test]
+    fn addresses_are_where_the_bytes_lie() {
+        let (mapping, memory) = create_sole("addresses", 2 * PAGE, 64).unwrap();
+        let (table, mut pixels) = mapping.split();
+        let start = pixels.slot_mut(64, 1).map(|slot| slot.as_ptr().addr());
+        assert_eq!(pixels.address().map(|address| address.addr().get()), start);
+        assert_eq!(start, Some(table.words().as_ptr().addr() + 64));
+        let reader = map_read_only(memory.as_fd(), 2 * PAGE).unwrap();
+        assert_eq!(reader.address().addr().get(), reader.words().as_ptr().addr());
+        let memory = memfd::create("addresses", PAGE).unwrap();
+        let writer = map_writable(memory.as_fd(), PAGE).unwrap();
+        assert_eq!(writer.address().addr().get(), writer.words().as_ptr().addr());
     }
 
     #[test]

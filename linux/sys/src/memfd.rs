@@ -13,6 +13,8 @@ use crate::error::{Error, Result};
 
 const SIZE_SEALS: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW);
 
+const SHARED_SEALS: SealFlags = SIZE_SEALS.union(SealFlags::SEAL);
+
 const WRITER_SEALS: SealFlags = SIZE_SEALS.union(SealFlags::FUTURE_WRITE).union(SealFlags::SEAL);
 
 /// Memory that passed a check.
@@ -42,6 +44,9 @@ pub enum NotSealed {
     /// It lacks seals.
     #[error("memory without the seals {}", Names(*.0))]
     Missing(MissingSeals),
+    /// Two descriptors that are not one memory, open for writing and for reading.
+    #[error("not one memory opened for writing and once more for reading")]
+    NotAPair,
     /// The kernel refused to describe it.
     #[error(transparent)]
     Refused(#[from] Error),
@@ -123,6 +128,15 @@ pub fn seal_writer(memory: BorrowedFd<'_>) -> Result<()> {
     fcntl_add_seals(memory, WRITER_SEALS).map_err(Error::of("fcntl(F_ADD_SEALS)"))
 }
 
+/// Fixes the size and keeps everybody from adding seals, so that nobody who may write it can take
+/// that from the others (`F_SEAL_SHRINK`, `F_SEAL_GROW` and `F_SEAL_SEAL`).
+///
+/// # Errors
+/// EPERM (sealed already, or a descriptor opened for reading only), EINVAL (not memory).
+pub fn seal_shared(memory: BorrowedFd<'_>) -> Result<()> {
+    fcntl_add_seals(memory, SHARED_SEALS).map_err(Error::of("fcntl(F_ADD_SEALS)"))
+}
+
 /// Fixes the size and leaves later seals possible (`F_SEAL_SHRINK` and `F_SEAL_GROW`).
 ///
 /// # Errors
@@ -140,6 +154,29 @@ pub fn seal_size(memory: BorrowedFd<'_>) -> Result<()> {
 /// Never, whatever the descriptor is: the seals are asked first, which no file system answers.
 pub fn check_sealed(memory: BorrowedFd<'_>) -> core::result::Result<Sealed, NotSealed> {
     check(memory, WRITER_SEALS)
+}
+
+/// Checks that two descriptors from anywhere are of one memory with the seals of [`seal_shared`]
+/// and nothing that bars writers: the first opened for writing, the second not.
+///
+/// # Errors
+/// [`NotSealed`] says what is wrong.
+///
+/// # Blocking
+/// Never, as [`check_sealed`].
+pub fn check_shared(
+    writable: BorrowedFd<'_>,
+    read_only: BorrowedFd<'_>,
+) -> core::result::Result<Sealed, NotSealed> {
+    let (one, other) = (check(writable, SHARED_SEALS)?, check(read_only, SHARED_SEALS)?);
+    let seals = fcntl_get_seals(writable).map_err(Error::of("fcntl(F_GET_SEALS)"))?;
+    let barred = seals.intersects(SealFlags::WRITE | SealFlags::FUTURE_WRITE);
+    let same = (one.device, one.inode) == (other.device, other.inode);
+    if same && one.writable && !other.writable && !barred {
+        Ok(one)
+    } else {
+        Err(NotSealed::NotAPair)
+    }
 }
 
 /// Checks that a descriptor from anywhere is memory whose size is sealed.
@@ -239,6 +276,33 @@ mod tests {
         let path = format!("/proc/self/fd/{}", memory.as_raw_fd());
         let path = open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).unwrap();
         assert_eq!(check_sealed(path.as_fd()), Err(NotSealed::NotMemory));
+    }
+
+    #[test]
+    fn shared_memory_is_a_pair_that_nobody_can_seal() {
+        let memory = create("shared", 4096).unwrap();
+        let reader = read_only(memory.as_fd()).unwrap();
+        let lacks = check_shared(memory.as_fd(), reader.as_fd()).unwrap_err();
+        assert_eq!(lacks.to_string(), "memory without the seals SEAL");
+        seal_shared(memory.as_fd()).unwrap();
+        assert_eq!(seal_writer(memory.as_fd()).unwrap_err().errno(), Errno::PERM);
+        assert_eq!(check_shared(memory.as_fd(), reader.as_fd()).unwrap().size_bytes, 4096);
+        let other = create("other", 4096).unwrap();
+        seal_shared(other.as_fd()).unwrap();
+        let others = read_only(other.as_fd()).unwrap();
+        let exclusive = create("exclusive", 4096).unwrap();
+        let exclusives = read_only(exclusive.as_fd()).unwrap();
+        seal_writer(exclusive.as_fd()).unwrap();
+        for (writable, read_only) in [
+            (&memory, &others),
+            (&reader, &reader),
+            (&memory, &memory),
+            (&reader, &memory),
+            (&exclusive, &exclusives),
+        ] {
+            let refused = check_shared(writable.as_fd(), read_only.as_fd());
+            assert_eq!(refused, Err(NotSealed::NotAPair));
+        }
     }
 
     #[test]

@@ -41,6 +41,17 @@ impl KeptEnd {
     }
 }
 
+impl KeptEnd {
+    /// The number by which /proc shows the pipe, of this end and of every copy of the other.
+    ///
+    /// # Errors
+    /// None for a pipe.
+    pub fn inode(&self) -> Result<u64> {
+        let found = statx(&self.0, "", AtFlags::EMPTY_PATH, StatxFlags::INO);
+        found.map(|found| found.stx_ino).map_err(Error::of("statx"))
+    }
+}
+
 impl AsFd for KeptEnd {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
@@ -98,6 +109,26 @@ pub fn closed_among(kept: &[BorrowedFd<'_>]) -> Vec<bool> {
     closed
 }
 
+/// The number of the pipe that a descriptor from anywhere reads; `None` if it is no read end of a
+/// pipe. Numbers come again: [`is_read_end_of`] tells whether it is the pipe one thinks.
+///
+/// # Blocking
+/// Never, whatever the candidate is.
+#[must_use]
+pub fn inode_of_read_end(candidate: BorrowedFd<'_>) -> Option<u64> {
+    if !reads_a_pipe(candidate) {
+        return None;
+    }
+    identity(candidate).map(|(_, _, inode, _, _)| inode)
+}
+
+fn reads_a_pipe(candidate: BorrowedFd<'_>) -> bool {
+    fcntl_getpipe_size(candidate).is_ok()
+        && fcntl_getfl(candidate).is_ok_and(|flags| {
+            !flags.contains(OFlags::PATH) && (flags & OFlags::RWMODE) == OFlags::RDONLY
+        })
+}
+
 /// Whether a descriptor that somebody presents is a reader of this kept end's pipe.
 ///
 /// The questions come in an order in which nothing that is not a pipe is asked of its file
@@ -109,11 +140,7 @@ pub fn closed_among(kept: &[BorrowedFd<'_>]) -> Vec<bool> {
 /// Never, whatever the candidate is.
 #[must_use]
 pub fn is_read_end_of(kept: &KeptEnd, candidate: BorrowedFd<'_>) -> bool {
-    if fcntl_getpipe_size(candidate).is_err() {
-        return false;
-    }
-    let Ok(flags) = fcntl_getfl(candidate) else { return false };
-    if flags.contains(OFlags::PATH) || (flags & OFlags::RWMODE) != OFlags::RDONLY {
+    if !reads_a_pipe(candidate) {
         return false;
     }
     // A change of mode between the two looks makes them differ; the next ones then agree.
@@ -191,6 +218,9 @@ mod tests {
         let (kept, handle) = handle_pipe().unwrap();
         let (_other_kept, other) = handle_pipe().unwrap();
         assert!(is_read_end_of(&kept, handle.as_fd()));
+        assert_eq!(inode_of_read_end(handle.as_fd()), Some(kept.inode().unwrap()));
+        assert_ne!(inode_of_read_end(other.as_fd()), Some(kept.inode().unwrap()));
+        assert_eq!(inode_of_read_end(kept.as_fd()), None);
         assert!(!is_read_end_of(&kept, other.as_fd()));
         assert!(!is_read_end_of(&kept, kept.as_fd()));
         assert!(!is_read_end_of(&kept, std::fs::File::open("/dev/null").unwrap().as_fd()));
