@@ -241,6 +241,11 @@ impl<M: Memory, P: Park, R: Robust> KeyedMutex<M, P, R> {
         Ok(Self { page, park, robust, opening })
     }
 
+    /// The page, to look at with [`status`].
+    pub const fn memory(&self) -> &M {
+        self.page.memory()
+    }
+
     /// Acquires the mutex if it is free for this key.
     pub fn try_acquire(&self, key: u64) -> Acquire {
         let mut change = match self.robust.begin() {

@@ -338,6 +338,10 @@ impl<M: Memory> Page<M> {
         Ok(Self { memory })
     }
 
+    pub(crate) const fn memory(&self) -> &M {
+        &self.memory
+    }
+
     /// The words of the page, in an array so that constant places need no check.
     pub(crate) fn words(&self) -> &[AtomicU32; PAGE_WORDS] {
         let Ok(words) = first_page(self.memory.words()) else {

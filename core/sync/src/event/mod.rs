@@ -60,13 +60,15 @@ pub struct Event<M, P> {
     rank: u64,
 }
 
-/// A manual-reset event whose page may only be read: one waits for it.
+/// An event whose page may only be read: one looks at it and, if it is a manual-reset event, waits
+/// for it. A wait for an auto-reset event would have to write, and never ends here.
 ///
 /// It cannot say that it waits, so the broker counts it ([`set_readers`]), and who sets the event
 /// wakes while there is one.
 #[derive(Debug)]
 pub struct EventReader<M> {
     page: Page<M>,
+    reset: Reset,
 }
 
 /// The right to take one signal of an auto-reset event, which nobody else can take meanwhile.
@@ -256,13 +258,10 @@ impl<M: LongMemory> EventReader<M> {
     /// Opens an event.
     ///
     /// # Errors
-    /// [`LayoutError`] if the memory is not an event's, [`LayoutError::Reset`] also if it is an
-    /// auto-reset event: taking its signal is writing.
+    /// [`LayoutError`] if the memory is not an event's.
     pub fn new(memory: M) -> Result<Self, LayoutError> {
-        match Page::new(memory)? {
-            (page, Reset::Manual) => Ok(Self { page }),
-            (_, Reset::Auto) => Err(LayoutError::Reset { found: Reset::Auto as u32 }),
-        }
+        let (page, reset) = Page::new(memory)?;
+        Ok(Self { page, reset })
     }
 
     /// Whether the event is signaled.

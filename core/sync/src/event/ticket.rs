@@ -81,6 +81,11 @@ impl<'a, M: LongMemory> EventReaderTicket<'a, M> {
     pub(super) fn new(event: &'a EventReader<M>) -> Self {
         Self { event, passed: Passed::begin(event.page.seen()) }
     }
+
+    /// Whether looking is all that a wait takes.
+    fn is_manual(&self) -> bool {
+        self.event.reset == Reset::Manual
+    }
 }
 
 impl<'a, M: LongMemory, P: Park> Waitable<'a> for EventTicket<'a, M, P> {
@@ -144,7 +149,8 @@ impl<'a, M: LongMemory> Waitable<'a> for EventReaderTicket<'a, M> {
     }
 
     fn peek(&mut self) -> Option<Outcome> {
-        outcome(&self.event.page, Seen::is_signaled)
+        let manual = self.is_manual();
+        outcome(&self.event.page, |seen| manual && seen.is_signaled())
     }
 
     fn is_settled(&mut self) -> bool {
@@ -152,11 +158,12 @@ impl<'a, M: LongMemory> Waitable<'a> for EventReaderTicket<'a, M> {
     }
 
     fn try_take(&mut self) -> Option<Outcome> {
-        outcome(&self.event.page, |seen| self.passed.look(seen))
+        let manual = self.is_manual();
+        outcome(&self.event.page, |seen| manual && self.passed.look(seen))
     }
 
     fn reserve(&mut self) -> bool {
-        self.passed.note(self.event.page.seen())
+        self.is_manual() && self.passed.note(self.event.page.seen())
     }
 
     fn holds(&mut self) -> bool {

@@ -106,8 +106,8 @@ impl Opening {
         true
     }
 
-    /// The process is no more: its kernel marks what it held, and the broker hears of it. The broker
-    /// makes up for nothing that is the kernel's: an owner that the kernel does not know of is lost
+    /// The process is no more: its kernel marks what it held, and the broker hears of it. He makes
+    /// up for nothing that is the kernel's: an owner that the kernel does not know of is lost
     /// while the broker is away.
     fn gone(&self) {
         if self.process.die() == Marked::Nothing {
