@@ -17,6 +17,7 @@
 
 pub mod activation;
 mod door;
+mod page;
 pub mod place;
 mod store;
 mod turn;

@@ -2,41 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
-use std::sync::Arc;
 
-use handfast_model::object::{HandleId, PageId, PageKind, PayloadId, Resources, StreamEnd};
-use handfast_sync::page::{self, PAGE_BYTES};
+use handfast_model::object::{HandleId, PageId, PageKind, PayloadId, Resources};
+use handfast_sync::page::PAGE_BYTES;
 use handfast_sys::Result;
-use handfast_sys::mapping::{self, TableWords};
-use handfast_sys::memfd;
 use handfast_sys::pipe::{self, KeptEnd};
 
-use crate::wake::Waker;
-
-/// A page: mapped here, and given out through its descriptors.
-#[derive(Debug)]
-struct Page {
-    words: Arc<TableWords>,
-    read_only: OwnedFd,
-    /// Until its one writer has mapped it.
-    writable: Option<OwnedFd>,
-}
-
-impl Page {
-    fn make() -> Result<Self> {
-        let bytes = u64::try_from(PAGE_BYTES).unwrap_or_default();
-        let writable = memfd::create("handfast page", bytes)?;
-        memfd::seal_size(writable.as_fd())?;
-        let words = mapping::map_writable(writable.as_fd(), bytes)?.into_words();
-        let read_only = memfd::read_only(writable.as_fd())?;
-        Ok(Self { words, read_only, writable: Some(writable) })
-    }
-}
+use crate::page::{Page, SparePage};
 
 /// A handle's pipe.
 #[derive(Debug)]
 struct Pipe {
     kept: KeptEnd,
+    /// By which a presented copy is found.
+    inode: u64,
     /// Until it has been sent.
     read_end: Option<OwnedFd>,
 }
@@ -44,7 +23,10 @@ struct Pipe {
 /// Memory that a client handed in; never mapped here.
 #[derive(Debug)]
 pub(crate) struct Payload {
-    pub(crate) memory: OwnedFd,
+    /// Of memory with one writer, what everybody gets.
+    pub(crate) read_only: OwnedFd,
+    /// Of memory with several writers.
+    pub(crate) writable: Option<OwnedFd>,
     pub(crate) size_bytes: u64,
 }
 
@@ -53,8 +35,9 @@ pub(crate) struct Payload {
 pub(crate) struct Store {
     pages: BTreeMap<PageId, Page>,
     handles: BTreeMap<HandleId, Pipe>,
+    handles_by_inode: BTreeMap<u64, Vec<HandleId>>,
     payloads: BTreeMap<PayloadId, Payload>,
-    spare_pages: Vec<Page>,
+    spare_pages: Vec<SparePage>,
     spare_pipes: Vec<Pipe>,
 }
 
@@ -66,11 +49,12 @@ impl Store {
     /// The descriptor limit or memory; what was made stays for the next time.
     pub(crate) fn reserve(&mut self, needed: Resources) -> Result<()> {
         while self.spare_pages.len() < needed.pages {
-            self.spare_pages.push(Page::make()?);
+            self.spare_pages.push(SparePage::make()?);
         }
         while self.spare_pipes.len() < needed.handles {
             let (kept, read_end) = pipe::handle_pipe()?;
-            self.spare_pipes.push(Pipe { kept, read_end: Some(read_end) });
+            let inode = kept.inode()?;
+            self.spare_pipes.push(Pipe { kept, inode, read_end: Some(read_end) });
         }
         Ok(())
     }
@@ -100,13 +84,9 @@ impl Store {
         let spare = self.spare_pages.pop();
         assert!(spare.is_some(), "a page was needed and none was reserved");
         let Some(spare) = spare else { return };
-        let kind = match kind {
-            PageKind::StreamSender => page::PageKind::StreamSender,
-            PageKind::StreamReceiver => page::PageKind::StreamReceiver,
-        };
-        let formatted = page::format(spare.words.words(), kind);
-        assert!(formatted.is_ok(), "a page of our own has the wrong size");
-        self.pages.insert(id, spare);
+        let page = spare.format(kind);
+        assert!(page.is_some(), "a page of our own has the wrong size");
+        self.pages.extend(page.map(|page| (id, page)));
     }
 
     /// # Panics
@@ -115,7 +95,9 @@ impl Store {
     pub(crate) fn make_handle(&mut self, id: HandleId) -> Option<BorrowedFd<'_>> {
         let spare = self.spare_pipes.pop();
         assert!(spare.is_some(), "a handle was needed and none was reserved");
-        self.handles.insert(id, spare?);
+        let spare = spare?;
+        self.handles_by_inode.entry(spare.inode).or_default().push(id);
+        self.handles.insert(id, spare);
         self.handles.get(&id).map(|pipe| pipe.kept.as_fd())
     }
 
@@ -134,53 +116,49 @@ impl Store {
     /// Forgets a handle; its kept end comes back so that it can be taken out of the poller
     /// before it is closed.
     pub(crate) fn drop_handle(&mut self, id: HandleId) -> Option<KeptEnd> {
-        self.handles.remove(&id).map(|pipe| pipe.kept)
+        let pipe = self.handles.remove(&id)?;
+        if let Some(ids) = self.handles_by_inode.get_mut(&pipe.inode) {
+            ids.retain(|other| *other != id);
+            if ids.is_empty() {
+                self.handles_by_inode.remove(&pipe.inode);
+            }
+        }
+        Some(pipe.kept)
+    }
+
+    /// Which handle a descriptor is that somebody presents.
+    pub(crate) fn identify(&self, candidate: BorrowedFd<'_>) -> Option<HandleId> {
+        let inode = pipe::inode_of_read_end(candidate)?;
+        let ids = self.handles_by_inode.get(&inode)?;
+        let is_it = |id: &&HandleId| {
+            self.handles.get(id).is_some_and(|pipe| pipe::is_read_end_of(&pipe.kept, candidate))
+        };
+        ids.iter().find(is_it).copied()
+    }
+
+    /// The numbers by which /proc shows these handles.
+    pub(crate) fn inodes(&self, ids: &[HandleId]) -> Vec<u64> {
+        ids.iter().filter_map(|id| self.handles.get(id).map(|pipe| pipe.inode)).collect()
+    }
+
+    /// A page, to do something with; its maker is gone if there is none.
+    pub(crate) fn page(&self, id: PageId) -> Option<&Page> {
+        self.pages.get(&id)
     }
 
     /// The page's writer has mapped it: from now on no descriptor gives write access to anybody.
     pub(crate) fn seal_page(&mut self, id: PageId) {
-        let Some(page) = self.pages.get_mut(&id) else { return };
-        let Some(writable) = page.writable.take() else { return };
-        if let Err(error) = memfd::seal_writer(writable.as_fd()) {
-            // Only its own writer could have sealed it differently. The page stays what it was,
-            // and only that writer holds a descriptor that writes.
-            tracing::warn!(page = id.0, %error, "a page could not be sealed");
+        if let Some(page) = self.pages.get_mut(&id) {
+            page.seal(id);
         }
-    }
-
-    pub(crate) fn stamp_gone(&self, id: PageId) {
-        if let Some(page) = self.pages.get(&id) {
-            page::stamp(page.words.words(), page::State::Gone);
-        }
-    }
-
-    pub(crate) fn end_sender(&self, id: PageId, end: StreamEnd) {
-        if let Some(page) = self.pages.get(&id) {
-            let state = match end {
-                StreamEnd::Ended => page::State::Ended,
-                StreamEnd::Lost => page::State::Lost,
-            };
-            page::end_sender(page.words.words(), state, &Waker);
-        }
-    }
-
-    pub(crate) fn bump_events(&self, id: PageId) {
-        if let Some(page) = self.pages.get(&id) {
-            page::bump_events(page.words.words(), &Waker);
-        }
-    }
-
-    /// The page for its writer; none once it is sealed.
-    pub(crate) fn writable_page(&self, id: PageId) -> Option<BorrowedFd<'_>> {
-        self.pages.get(&id)?.writable.as_ref().map(|memory| memory.as_fd())
-    }
-
-    pub(crate) fn read_only_page(&self, id: PageId) -> Option<BorrowedFd<'_>> {
-        self.pages.get(&id).map(|page| page.read_only.as_fd())
     }
 
     pub(crate) fn payload(&self, id: PayloadId) -> Option<BorrowedFd<'_>> {
-        self.payloads.get(&id).map(|payload| payload.memory.as_fd())
+        self.payloads.get(&id).map(|payload| payload.read_only.as_fd())
+    }
+
+    pub(crate) fn writable_payload(&self, id: PayloadId) -> Option<BorrowedFd<'_>> {
+        self.payloads.get(&id)?.writable.as_ref().map(|memory| memory.as_fd())
     }
 
     pub(crate) fn read_end(&self, id: HandleId) -> Option<BorrowedFd<'_>> {

@@ -9,7 +9,9 @@ use handfast_broker::IdleExit;
 
 use crate::completions::{CompletionsArgs, ManArgs};
 use crate::doctor::DoctorArgs;
+use crate::event::EventArgs;
 use crate::explain::ExplainArgs;
+use crate::fence::FenceArgs;
 use crate::grab::GrabArgs;
 use crate::media::pattern::Pattern;
 use crate::show::ShowArgs;
@@ -42,12 +44,16 @@ pub(crate) enum Command {
     View(ViewArgs),
     /// List what is shared
     Ls(LsArgs),
-    /// Show all that is known of a stream
+    /// Show all that is known of a stream or another object, and who holds it
     Show(ShowArgs),
     /// Write one frame of a stream into a file
     Grab(GrabArgs),
     /// Tell which way a stream's frames go, and what would be better
     Explain(ExplainArgs),
+    /// Signal a fence, wait for it, or make one
+    Fence(FenceArgs),
+    /// Set an event, wait for it, or make one
+    Event(EventArgs),
     /// Look for what is wrong on this machine
     Doctor(DoctorArgs),
     /// Show the main job: real processes, one of them killed at the worst moment
@@ -171,6 +177,8 @@ pub(crate) enum OutputFormat {
 
 /// `handfast ls`.
 #[derive(Debug, Parser)]
+#[command(after_help = "RECEIVERS are those of a stream; of anything else it is who has it open, \
+                        its maker included.")]
 pub(crate) struct LsArgs {
     /// Show it again whenever it changes, and each second for the rates
     #[arg(short, long)]
@@ -376,6 +384,66 @@ pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }
 
+/// A value of a fence: decimal, or hexadecimal behind 0x.
+pub(crate) fn number(text: &str) -> Result<u64, String> {
+    let hexadecimal = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
+    let (digits, radix) = hexadecimal.map_or((text, 10), |digits| (digits, 16));
+    // A sign would be taken, too.
+    let all_digits = digits.chars().all(|c| c.is_digit(radix));
+    let number = all_digits.then(|| u64::from_str_radix(digits, radix).ok()).flatten();
+    number.ok_or_else(|| format!("a number from 0 to {}, or in hexadecimal as 0x1f", u64::MAX))
+}
+
+/// A time to wait: with its unit, and 0 without.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "a time is typed as 500ms or 2s, or 0 to look once".to_owned();
+    let unit = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at_checked(unit).ok_or_else(wrong)?;
+    let number: f64 = number.parse().map_err(|_| wrong())?;
+    let seconds = match unit {
+        "ms" => number / 1e3,
+        "s" => number,
+        "" if number == 0.0 => 0.0,
+        _ => return Err(wrong()),
+    };
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
 fn idle_exit(text: &str) -> Result<IdleExit, String> {
     if text == "never" { Ok(IdleExit::Never) } else { seconds(text).map(IdleExit::After) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_decimal_or_hexadecimal_and_have_64_bits() {
+        let wrong = || Err("a number from 0 to 18446744073709551615, or in hexadecimal as 0x1f");
+        let check = |text, expected: Result<u64, &str>| {
+            assert_eq!(number(text), expected.map_err(str::to_owned), "{text}");
+        };
+        check("0", Ok(0));
+        check("007", Ok(7));
+        check("0x1F", Ok(31));
+        check("18446744073709551615", Ok(u64::MAX));
+        check("0xffffffffffffffff", Ok(u64::MAX));
+        for text in ["", "0x", "-1", "+1", "0x+1", "1e3", " 1", "18446744073709551616", "five"] {
+            check(text, wrong());
+        }
+    }
+
+    #[test]
+    fn times_have_a_unit_unless_they_are_nothing() {
+        for (text, expected_ms) in
+            [("500ms", 500), ("2s", 2000), ("1.5s", 1500), ("0", 0), ("0ms", 0), ("0s", 0)]
+        {
+            assert_eq!(duration(text), Ok(Duration::from_millis(expected_ms)), "{text}");
+        }
+        for text in ["", "5", "-1s", "ms", "s", "1m", "1 s", "1sms", "1.2.3s", "infs", "\u{e4}s"] {
+            let expected = "a time is typed as 500ms or 2s, or 0 to look once";
+            assert_eq!(duration(text), Err(expected.into()), "{text}");
+        }
+        assert!(duration("99999999999999999999999s").is_err());
+    }
 }

@@ -37,7 +37,7 @@ struct Advice {
 }
 
 pub(crate) fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
-    let subject = Subject::find(&args.name)?;
+    let subject = Subject::find(&mut look::connect(&args.name)?, &args.name)?;
     look::say(&if args.json { json(&subject)? } else { text(&subject)? })?;
     Ok(ExitCode::SUCCESS)
 }
@@ -87,7 +87,7 @@ fn improve(text: &mut String, advice: Option<&Advice>) -> std::fmt::Result {
 fn sender(subject: &Subject) -> String {
     let object = &subject.object;
     let name = clean(&subject.name);
-    if !object.has_sender {
+    if !subject.stream.has_sender {
         return format!("The sender of {name} is gone, and its name is still held.");
     }
     let slots = subject.memory.as_ref().map_or(String::new(), |memory| {
@@ -195,8 +195,8 @@ fn json(subject: &Subject) -> anyhow::Result<String> {
     let memory = subject.memory.as_ref();
     let sender = Line::Sender {
         name: &subject.name,
-        pid: object.has_sender.then_some(object.pid),
-        program: object.program.as_deref().filter(|_| object.has_sender),
+        pid: subject.stream.has_sender.then_some(object.pid),
+        program: object.program.as_deref().filter(|_| subject.stream.has_sender),
         memory: "memfd",
         slots: memory.map(|memory| memory.slots),
         slot_bytes: memory.map(|memory| memory.slot_bytes),

@@ -86,7 +86,8 @@ pub(crate) fn run(args: &GrabArgs) -> anyhow::Result<ExitCode> {
         if Client::connect_existing()?.is_none() {
             bail!("{name}: nothing is shared, for no broker runs");
         }
-        Receiver::open_existing(name, Mode::Latest, args.wait).map_err(look::advised)?
+        Receiver::open_existing(name, Mode::Latest, args.wait)
+            .map_err(|error| look::advised(name, error))?
     } else {
         Receiver::open_with(name, Mode::Latest)?
     };

@@ -1,8 +1,9 @@
-//! What the commands that look at streams have in common: text that is safe to print and fits,
+//! What the commands that look at objects have in common: text that is safe to print and fits,
 //! and numbers for people.
 
 pub(crate) mod rates;
 pub(crate) mod subject;
+pub(crate) mod surface;
 
 use std::borrow::Cow;
 use std::fs;
@@ -10,7 +11,10 @@ use std::io::{self, Write as _};
 use std::time::{Duration, SystemTime};
 
 use anyhow::anyhow;
-use handfast::{ErrorKind, Mode, PictureInfo};
+use handfast::{
+    Client, ErrorKind, FenceState, KeyedMutexStatus, Kind, Mode, PictureInfo, Reading, Reset,
+    Writers,
+};
 use serde::Serialize;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
@@ -34,12 +38,27 @@ pub(crate) fn say(text: &str) -> io::Result<Heard> {
     }
 }
 
-/// An error with what to type instead, where that is known.
-pub(crate) fn advised(error: handfast::Error) -> anyhow::Error {
+/// The broker that runs, for something that is looked for by name. None is started.
+pub(crate) fn connect(name: &str) -> anyhow::Result<Client> {
+    let running = Client::connect_existing()?;
+    running.ok_or_else(|| anyhow!("{}: nothing is shared, for no broker runs", clean(name)))
+}
+
+/// An error about a name with what to type instead, where that is known.
+pub(crate) fn advised(name: &str, error: handfast::Error) -> anyhow::Error {
     if error.kind() == ErrorKind::NotFound {
-        anyhow!("{error}; what there is:  handfast ls")
-    } else {
-        error.into()
+        return anyhow!("{error}; what there is:  handfast ls");
+    }
+    let name = typed(name);
+    let show = format!("handfast show {name}");
+    match error.found_kind() {
+        Some(kind @ (Kind::Fence | Kind::Event)) => {
+            anyhow!("{error}; who holds it:  {show}; to use it:  handfast {kind} {name} --help")
+        }
+        Some(Kind::Stream | Kind::Surface | Kind::Section) => {
+            anyhow!("{error}; what it is and who holds it:  {show}")
+        }
+        None => error.into(),
     }
 }
 
@@ -112,6 +131,56 @@ pub(crate) fn process(program: Option<&str>, pid: i32) -> String {
     format!("{}[{pid}]", clean(program.unwrap_or("process")))
 }
 
+/// A process as JSON.
+#[derive(Clone, Copy, Serialize)]
+pub(crate) struct Process<'a> {
+    pub(crate) pid: i32,
+    pub(crate) program: Option<&'a str>,
+}
+
+/// What a fence, an event or a keyed mutex says: `at 88412`, `set`, `free for key 1`.
+pub(crate) fn reading(reading: Reading) -> String {
+    match reading {
+        Reading::Fence { value, state: FenceState::Live } => format!("at {value}"),
+        Reading::Fence { value, state } => format!("at {value}, {}", fence_state(state)),
+        Reading::Event { is_set: true } => "set".into(),
+        Reading::Event { is_set: false } => "not set".into(),
+        Reading::KeyedMutex(KeyedMutexStatus::Free { key }) => format!("free for key {key}"),
+        Reading::KeyedMutex(KeyedMutexStatus::Owned { opening: 0 }) => "changing hands".into(),
+        Reading::KeyedMutex(KeyedMutexStatus::Owned { opening }) => {
+            format!("held by owner {opening}")
+        }
+        Reading::KeyedMutex(KeyedMutexStatus::Abandoned { opening }) => {
+            format!("abandoned by owner {opening}, for ever")
+        }
+    }
+}
+
+/// Who is left to signal a fence, in a word.
+pub(crate) const fn fence_state(state: FenceState) -> &'static str {
+    match state {
+        FenceState::Live => "live",
+        FenceState::Abandoned => "abandoned",
+        FenceState::Lost => "lost",
+    }
+}
+
+/// What makes an event unset, as it is typed.
+pub(crate) const fn reset(reset: Reset) -> &'static str {
+    match reset {
+        Reset::Manual => "manual",
+        Reset::Auto => "auto",
+    }
+}
+
+/// Who may write, in a word.
+pub(crate) const fn writers(writers: Writers) -> &'static str {
+    match writers {
+        Writers::One => "maker",
+        Writers::Several => "several",
+    }
+}
+
 /// A user's name, or its number where the machine's own list does not have it.
 pub(crate) fn user(uid: u32) -> String {
     let list = fs::read_to_string("/etc/passwd").unwrap_or_default();
@@ -133,6 +202,16 @@ pub(crate) fn span(time: Duration) -> String {
         120..7200 => format!("{} min", seconds / 60),
         7200..172_800 => format!("{} h", seconds / 3600),
         _ => format!("{} days", seconds / 86400),
+    }
+}
+
+/// ` after 500 ms`, for a wait that was given up; nothing for one that only looked.
+pub(crate) fn after(timeout: Option<Duration>) -> String {
+    let timeout = timeout.unwrap_or_default();
+    match timeout.as_millis() {
+        0 if timeout.is_zero() => String::new(),
+        milliseconds if milliseconds % 1000 == 0 => format!(" after {} s", timeout.as_secs()),
+        milliseconds => format!(" after {milliseconds} ms"),
     }
 }
 

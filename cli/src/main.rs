@@ -1,6 +1,7 @@
-//! The program `handfast`: sends, receives, shows and lists streams, and is their broker.
+//! The program `handfast`: sends, receives and views streams, signals and waits, shows and lists
+//! what is shared, and is the broker of it all.
 //!
-//! It is no library: everything it does with streams it does through the crate `handfast`.
+//! It is no library: everything it does with objects it does through the crate `handfast`.
 //!
 //! Read first: [`args`] (what may be typed), then the file of the command.
 //!
@@ -14,8 +15,11 @@ mod broker;
 mod completions;
 mod demo;
 mod doctor;
+mod event;
 mod explain;
+mod fence;
 mod grab;
+mod hold;
 mod input;
 mod interrupt;
 mod look;
@@ -49,6 +53,8 @@ fn main() -> ExitCode {
         Command::Show(args) => show::run(&args),
         Command::Grab(args) => grab::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Fence(args) => fence::run(&args),
+        Command::Event(args) => event::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::DemoRole(args) => demo::run_role(&args).map(|()| ExitCode::SUCCESS),

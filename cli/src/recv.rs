@@ -30,7 +30,8 @@ struct Summary {
 pub(crate) fn run(args: &RecvArgs) -> anyhow::Result<ExitCode> {
     let interrupt = Interrupt::new()?;
     let mut receiver = if args.once {
-        Receiver::open_existing(&args.name, args.mode, ROOM).map_err(look::advised)?
+        Receiver::open_existing(&args.name, args.mode, ROOM)
+            .map_err(|error| look::advised(&args.name, error))?
     } else {
         Receiver::open_with(&args.name, args.mode)?
     };

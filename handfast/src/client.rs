@@ -9,8 +9,10 @@ use handfast_broker::place::{Origin, Place};
 use handfast_model::contract::access::AccessMask;
 use handfast_model::contract::color::{Alpha, Color};
 use handfast_model::contract::format::Format;
+use handfast_model::contract::surface::SurfaceDesc;
 use handfast_model::object::{
-    Event, Kind, ListEntry, ObjectId, OpeningId, PictureFacts, RawName, Reply, Request,
+    Event, Facts, Kind, ListEntry, ObjectId, OpeningId, PictureFacts, RawName, Reply, Request,
+    Reset, Spec, StreamFacts, Writers,
 };
 use handfast_model::wire::Health;
 use handfast_sync::stream::{self, ReceiverStatus, SenderStatistics};
@@ -61,14 +63,63 @@ pub struct ObjectInfo {
     pub handles: u32,
     /// Openings.
     pub openings: u32,
-    /// Receivers of a stream.
+    /// What it is.
+    pub details: Details,
+}
+
+/// What an object is, beside what all kinds have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Details {
+    /// A stream.
+    Stream(StreamInfo),
+    /// A surface.
+    Surface {
+        /// What it is made of.
+        desc: SurfaceDesc,
+        /// Who may write it.
+        writers: Writers,
+    },
+    /// A fence.
+    Fence,
+    /// An event.
+    Event {
+        /// What a successful wait does to it.
+        reset: Reset,
+    },
+    /// A section.
+    Section {
+        /// How large it is.
+        size_bytes: u64,
+        /// Who may write it.
+        writers: Writers,
+    },
+}
+
+/// What the broker knows of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamInfo {
+    /// Receivers.
     pub receivers: u32,
-    /// Shared memory of a stream, in bytes.
+    /// Shared memory, in bytes.
     pub payload_bytes: u64,
-    /// Whether a stream's sender is there.
+    /// Whether its sender is there.
     pub has_sender: bool,
-    /// What a stream's pictures are, while its sender is there.
+    /// What its pictures are, while the sender is there.
     pub picture: Option<PictureInfo>,
+}
+
+impl ObjectInfo {
+    /// What the broker knows of it as a stream; None of anything else.
+    #[must_use]
+    pub const fn stream(&self) -> Option<&StreamInfo> {
+        match &self.details {
+            Details::Stream(stream) => Some(stream),
+            Details::Surface { .. }
+            | Details::Fence
+            | Details::Event { .. }
+            | Details::Section { .. } => None,
+        }
+    }
 }
 
 /// What the sender of a stream says that its pictures are. Each frame says it for itself too.
@@ -212,7 +263,7 @@ impl Client {
         let mut objects = Vec::new();
         let mut after = 0;
         loop {
-            let (reply, _) = self.link.call(None, Request::List { after }, None)?;
+            let (reply, _) = self.link.call(None, Request::List { after }, &[])?;
             let Reply::Listing { entries, more } = reply else {
                 return Err(Cause::Unexpected.into());
             };
@@ -236,7 +287,7 @@ impl Client {
             name: RawName::from(name),
             access: AccessMask::STREAM_QUERY,
         };
-        let (reply, descriptors) = self.link.call(Some(name), request, None)?;
+        let (reply, descriptors) = self.link.call(Some(name), request, &[])?;
         let Reply::StreamOpened { object, opening, .. } = reply else {
             return Err(Cause::Unexpected.into());
         };
@@ -251,7 +302,7 @@ impl Client {
     ///
     /// [`crate::ErrorKind::Lost`].
     pub fn facts(&mut self, observed: &Observed) -> Result<ObjectInfo> {
-        match self.link.call(None, Request::Query { opening: observed.opening }, None)? {
+        match self.link.call(None, Request::Query { opening: observed.opening }, &[])? {
             (Reply::Facts(entry), _) => Ok(describe(entry)),
             _ => Err(Cause::Unexpected.into()),
         }
@@ -267,7 +318,7 @@ impl Client {
         loop {
             let skip = u32::try_from(found.len()).unwrap_or(u32::MAX);
             let request = Request::StreamInspect { opening: observed.opening, skip };
-            let (reply, pages) = self.link.call(None, request, None)?;
+            let (reply, pages) = self.link.call(None, request, &[])?;
             let Reply::StreamReceivers { receivers, more } = reply else {
                 return Err(Cause::Unexpected.into());
             };
@@ -295,7 +346,7 @@ impl Client {
     ///
     /// [`crate::ErrorKind::Lost`].
     pub fn watch(&mut self) -> Result<()> {
-        self.link.call(None, Request::WatchAll { watch: 1 }, None)?;
+        self.link.call(None, Request::WatchAll { watch: 1 }, &[])?;
         Ok(())
     }
 
@@ -322,23 +373,40 @@ fn inspect(pid: i32, page: &OwnedFd) -> Result<ReceiverInfo> {
     })
 }
 
-fn describe(entry: ListEntry) -> ObjectInfo {
-    let stream = entry.stream;
-    let sender_pid = stream.and_then(|stream| stream.sender_pid);
+pub(crate) fn describe(entry: ListEntry) -> ObjectInfo {
+    let (sender_pid, details) = match &entry.facts {
+        Facts::Stream(stream) => (stream.sender_pid, Details::Stream(describe_stream(stream))),
+        Facts::Made(spec) => (None, describe_made(spec)),
+    };
     let pid = sender_pid.unwrap_or(entry.pid);
     ObjectInfo {
         id: entry.object,
         names: entry.names.iter().map(ToString::to_string).collect(),
-        kind: entry.kind,
+        kind: entry.kind(),
         pid,
         program: process::program_name(pid),
         uid: entry.uid,
         made_ns: entry.made_ns,
         handles: entry.handles,
         openings: entry.openings,
-        receivers: stream.map_or(0, |stream| stream.receivers),
-        payload_bytes: stream.map_or(0, |stream| stream.payload_bytes),
-        has_sender: sender_pid.is_some(),
-        picture: stream.and_then(|stream| picture(&stream.picture)),
+        details,
+    }
+}
+
+fn describe_stream(stream: &StreamFacts) -> StreamInfo {
+    StreamInfo {
+        receivers: stream.receivers,
+        payload_bytes: stream.payload_bytes,
+        has_sender: stream.sender_pid.is_some(),
+        picture: picture(&stream.picture),
+    }
+}
+
+const fn describe_made(spec: &Spec) -> Details {
+    match *spec {
+        Spec::Surface { desc, writers } => Details::Surface { desc, writers },
+        Spec::Fence { .. } => Details::Fence,
+        Spec::Event { reset, .. } => Details::Event { reset },
+        Spec::Section { size_bytes, writers } => Details::Section { size_bytes, writers },
     }
 }

@@ -10,6 +10,7 @@ use handfast_model::contract::access::AccessMask;
 use handfast_model::contract::format::LayoutError as PictureError;
 use handfast_model::contract::frame::RecordError;
 use handfast_model::contract::status::Status;
+use handfast_model::contract::surface::SurfaceError;
 use handfast_model::object::{self, Cap, Kind};
 use handfast_model::wire::{self, Refused, WireError};
 use handfast_sync::page::LayoutError;
@@ -42,6 +43,10 @@ pub enum ErrorKind {
     OutOfMemory,
     /// The picture's size or format is not possible.
     PictureInvalid,
+    /// The call is not allowed in the state that the object is in.
+    Misuse,
+    /// The descriptor is no handle of the broker's, or is closed.
+    HandleInvalid,
     /// What was passed does not fit what it was passed for.
     Invalid,
     /// No broker could be found or started, or it refuses this user.
@@ -58,8 +63,8 @@ pub enum ErrorKind {
 
 #[derive(Debug, ThisError)]
 pub(crate) enum Cause {
-    #[error("{}", Refusal { name: name.as_deref(), owner: *owner, error })]
-    Refused { name: Option<String>, owner: Option<Owner>, error: object::Error },
+    #[error("{}", Refusal { name: name.as_deref(), error })]
+    Refused { name: Option<String>, error: object::Error },
     #[error(transparent)]
     Place(#[from] PlaceError),
     #[error(transparent)]
@@ -91,6 +96,44 @@ pub(crate) enum Cause {
     Slots { slots: u32, limit: u32 },
     #[error("a frame's own data has at most {limit} bytes, not {bytes}")]
     UserData { bytes: usize, limit: usize },
+    #[error("{}", Denial { wanted: *wanted, granted: *granted, kind: *kind })]
+    NotGranted { wanted: AccessMask, granted: AccessMask, kind: Kind },
+    #[error(
+        "{length} bytes at {offset_bytes} are beyond the end of the memory, which has {size_bytes}"
+    )]
+    OutOfRange { offset_bytes: u64, length: usize, size_bytes: usize },
+    #[error("the memory can only be read: open it with the right to write, or let its maker write")]
+    ReadOnly,
+    #[error("the memory was opened without the right to read or write it")]
+    NotMapped,
+    #[error("a surface of {subresources} subresources has none with the number {index}")]
+    NoSubresource { index: u32, subresources: u32 },
+    #[error("there is no row {row} in plane {plane}")]
+    NoRow { plane: usize, row: u32 },
+    #[error("others may write this surface too: write it with write(), not in place")]
+    SharedBytes,
+    #[error(
+        "a fence or event that may only be waited for needs a program of 64 bits: open it with \
+         the right to signal, or build for 64 bits"
+    )]
+    NarrowReader,
+    #[error("this opening of the surface owns its keyed mutex already")]
+    OwnedAlready,
+    #[error("this opening of the surface does not own its keyed mutex")]
+    NotOwner,
+    #[error("{0}")]
+    Robust(handfast_sync::robust::Refused),
+    #[error("there is nothing to wait for in an empty list")]
+    NothingToWaitFor,
+    #[error(
+        "object {index} of the list is an auto-reset event that is in the list before: it could \
+         never be taken twice at once"
+    )]
+    WaitedForTwice { index: usize },
+    #[error("no thread could be started to wait: {0}")]
+    Thread(io::Error),
+    #[error("there can be no such surface: {0}")]
+    Surface(#[from] SurfaceError),
     #[error("this object belongs to the process that made it, not to its forked child")]
     Forked,
     #[error("{}{}", .0, advice(.0))]
@@ -144,17 +187,9 @@ impl fmt::Display for Unwelcome {
     }
 }
 
-/// Whose the object is that may not be used.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Owner {
-    pub(crate) uid: u32,
-    pub(crate) kind: Kind,
-}
-
 /// A model's refusal with what only the client knows: the name, and who holds it.
 struct Refusal<'a> {
     name: Option<&'a str>,
-    owner: Option<Owner>,
     error: &'a object::Error,
 }
 
@@ -165,8 +200,12 @@ impl fmt::Display for Refusal<'_> {
             if let Some(name) = self.name {
                 write!(f, "{name}: ")?;
             }
-            if let object::Error::AccessDenied { wanted, granted } = *self.error {
-                return self.denial(f, wanted, granted);
+            if let object::Error::AccessDenied { wanted, granted, owner_uid, kind } = *self.error {
+                write!(f, "{}", Denial { wanted, granted, kind })?;
+                return write!(f, ": it belongs to user {owner_uid}");
+            }
+            if let object::Error::KindMismatch { wanted, found } = *self.error {
+                return write!(f, "it is {}, not {}", with_article(found), with_article(wanted));
             }
             return write!(f, "{}", self.error);
         };
@@ -185,50 +224,84 @@ impl fmt::Display for Refusal<'_> {
     }
 }
 
-impl Refusal<'_> {
-    /// `you may not read it (asked STREAM_RECEIVE, granted nothing): it belongs to user 1000`.
-    fn denial(
-        &self,
-        f: &mut fmt::Formatter<'_>,
-        wanted: AccessMask,
-        granted: AccessMask,
-    ) -> fmt::Result {
-        let wanted = self.owner.map_or(wanted, |owner| owner.kind.rules().mapping.map(wanted));
-        let missing = wanted.difference(granted);
-        let verb = if missing.intersects(AccessMask::STREAM_SEND | AccessMask::GENERIC_WRITE) {
-            "send it"
-        } else if missing.intersects(AccessMask::STREAM_RECEIVE | AccessMask::GENERIC_READ) {
-            "read it"
-        } else if missing.intersects(AccessMask::STREAM_QUERY) {
-            "look at it"
-        } else {
-            "do that with it"
-        };
-        write!(f, "you may not {verb} (asked {}, granted {})", Rights(wanted), Rights(granted))?;
-        match self.owner {
-            Some(owner) => write!(f, ": it belongs to user {}", owner.uid),
-            None => Ok(()),
+fn with_article(kind: Kind) -> String {
+    format!("{} {kind}", if kind == Kind::Event { "an" } else { "a" })
+}
+
+/// `you may not read it (asked STREAM_RECEIVE, granted nothing)`.
+struct Denial {
+    wanted: AccessMask,
+    granted: AccessMask,
+    kind: Kind,
+}
+
+/// What nobody may do who lacks one of these rights.
+const fn verbs(kind: Kind) -> &'static [(AccessMask, &'static str)] {
+    match kind {
+        Kind::Stream => &[
+            (AccessMask::STREAM_SEND, "send it"),
+            (AccessMask::STREAM_RECEIVE, "read it"),
+            (AccessMask::STREAM_QUERY, "look at it"),
+        ],
+        Kind::Surface => {
+            &[(AccessMask::SURFACE_WRITE, "write it"), (AccessMask::READ_CONTROL, "read it")]
         }
+        Kind::Fence => &[
+            (AccessMask::FENCE_SIGNAL, "signal it"),
+            (AccessMask::FENCE_WAIT, "wait for it"),
+            (AccessMask::SYNCHRONIZE, "wait for it"),
+            (AccessMask::READ_CONTROL, "look at it"),
+        ],
+        Kind::Event => &[
+            (AccessMask::EVENT_MODIFY, "set it"),
+            (AccessMask::SYNCHRONIZE, "wait for it"),
+            (AccessMask::EVENT_QUERY, "look at it"),
+        ],
+        Kind::Section => &[
+            (AccessMask::SECTION_MAP_WRITE, "write it"),
+            (AccessMask::SECTION_MAP_READ, "read it"),
+            (AccessMask::SECTION_QUERY, "look at it"),
+        ],
+    }
+}
+
+impl fmt::Display for Denial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let wanted = self.kind.rules().mapping.map(self.wanted);
+        let missing = wanted.difference(self.granted);
+        let verb = verbs(self.kind).iter().find(|(right, _)| missing.intersects(*right));
+        let verb = verb.map_or("do that with it", |(_, verb)| verb);
+        let (asked, granted) = (Rights(wanted, self.kind), Rights(self.granted, self.kind));
+        write!(f, "you may not {verb} (asked {asked}, granted {granted})")
     }
 }
 
 /// Rights by their names.
-struct Rights(AccessMask);
+struct Rights(AccessMask, Kind);
 
 impl fmt::Display for Rights {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() {
-            return f.write_str("nothing");
+        match &rights_by_name(self.0, self.1)[..] {
+            [] => f.write_str("nothing"),
+            names => f.write_str(&names.join(", ")),
         }
-        let mut separator = "";
-        let mut rest = self.0;
-        for (name, right) in self.0.iter_names() {
-            write!(f, "{separator}{name}")?;
-            separator = ", ";
-            rest = rest.difference(right);
-        }
-        if rest.is_empty() { Ok(()) } else { write!(f, "{separator}0x{:08X}", rest.bits()) }
     }
+}
+
+/// The names of rights, the kind's own first; bits that nothing is called after as a number.
+pub(crate) fn rights_by_name(rights: AccessMask, kind: Kind) -> Vec<String> {
+    let of_kind = kind.rules().rights.iter().map(|(right, name)| (*name, *right));
+    let known = of_kind.filter(|(_, right)| rights.contains(*right));
+    let mut rest = rights;
+    let mut names = Vec::new();
+    for (name, right) in known.chain(rights.iter_names()) {
+        names.push(name.to_owned());
+        rest = rest.difference(right);
+    }
+    if !rest.is_empty() {
+        names.push(format!("0x{:08X}", rest.bits()));
+    }
+    names
 }
 
 impl fmt::Debug for Error {
@@ -238,8 +311,8 @@ impl fmt::Debug for Error {
 }
 
 impl Error {
-    pub(crate) fn refused(name: Option<&str>, owner: Option<Owner>, error: object::Error) -> Self {
-        Cause::Refused { name: name.map(str::to_owned), owner, error }.into()
+    pub(crate) fn refused(name: Option<&str>, error: object::Error) -> Self {
+        Cause::Refused { name: name.map(str::to_owned), error }.into()
     }
 
     /// What kind of failure it is.
@@ -261,6 +334,20 @@ impl Error {
             Cause::Record(_) | Cause::Slots { .. } | Cause::UserData { .. } => ErrorKind::Invalid,
             Cause::NoRoom { .. } => ErrorKind::OutOfMemory,
             Cause::Forked => ErrorKind::Forked,
+            Cause::NotGranted { .. } | Cause::ReadOnly | Cause::NotMapped => {
+                ErrorKind::AccessDenied
+            }
+            Cause::Surface(_) => ErrorKind::PictureInvalid,
+            Cause::OutOfRange { .. }
+            | Cause::NoSubresource { .. }
+            | Cause::NoRow { .. }
+            | Cause::NarrowReader
+            | Cause::NothingToWaitFor
+            | Cause::WaitedForTwice { .. } => ErrorKind::Invalid,
+            Cause::SharedBytes => ErrorKind::AccessDenied,
+            Cause::OwnedAlready | Cause::NotOwner => ErrorKind::Misuse,
+            Cause::Robust(_) => ErrorKind::LimitReached,
+            Cause::Thread(_) => ErrorKind::LimitReached,
             Cause::Kernel(error) if error.is_descriptor_limit() => ErrorKind::LimitReached,
             Cause::Kernel(error) if error.is_no_memory() => ErrorKind::OutOfMemory,
             Cause::Kernel(_) => ErrorKind::Kernel,
@@ -277,10 +364,11 @@ impl Error {
             ErrorKind::LimitReached | ErrorKind::OutOfMemory => Status::E_OUTOFMEMORY,
             ErrorKind::Lost => Status::DXGI_ERROR_DEVICE_REMOVED,
             ErrorKind::PictureInvalid | ErrorKind::Invalid => Status::E_INVALIDARG,
-            ErrorKind::NameInvalid => Status::DXGI_ERROR_INVALID_CALL,
+            ErrorKind::NameInvalid | ErrorKind::Misuse => Status::DXGI_ERROR_INVALID_CALL,
             ErrorKind::NameTaken => Status::DXGI_ERROR_NAME_ALREADY_EXISTS,
             ErrorKind::NotFound => Status::FILE_NOT_FOUND,
             ErrorKind::AccessDenied => Status::E_ACCESSDENIED,
+            ErrorKind::HandleInvalid => Status::E_HANDLE,
             ErrorKind::BrokerUnavailable
             | ErrorKind::Version
             | ErrorKind::Forked
@@ -293,6 +381,16 @@ impl Error {
     pub fn holder_pid(&self) -> Option<i32> {
         if let Cause::Refused { error: object::Error::NameTaken { pid, .. }, .. } = &*self.0 {
             return Some(*pid);
+        }
+        None
+    }
+
+    /// The kind of the object that bears the name, if the call failed because another kind was
+    /// asked for.
+    #[must_use]
+    pub fn found_kind(&self) -> Option<Kind> {
+        if let Cause::Refused { error: object::Error::KindMismatch { found, .. }, .. } = &*self.0 {
+            return Some(*found);
         }
         None
     }
@@ -321,7 +419,9 @@ fn refusal_kind(error: &object::Error) -> ErrorKind {
         | E::JoinedAlready { .. }
         | E::GenerationOutOfOrder { .. }
         | E::PayloadTooSmall { .. }
-        | E::PayloadMissing => ErrorKind::Invalid,
+        | E::PayloadMissing
+        | E::SpecInvalid { .. } => ErrorKind::Invalid,
+        E::HandleUnknown => ErrorKind::HandleInvalid,
     }
 }
 
@@ -342,6 +442,7 @@ into_error!(
     LayoutError,
     PictureError,
     RecordError,
+    SurfaceError,
     handfast_sys::Error
 );
 
@@ -355,30 +456,54 @@ impl From<Cause> for Error {
 mod tests {
     use super::*;
 
-    fn check(wanted: AccessMask, owner: Option<u32>, expected: &str) {
-        let owner = owner.map(|uid| Owner { uid, kind: Kind::Stream });
-        let error = object::Error::AccessDenied { wanted, granted: AccessMask::empty() };
-        assert_eq!(Error::refused(Some("wall"), owner, error).to_string(), expected);
+    fn check(kind: Kind, wanted: AccessMask, expected: &str) {
+        let granted = AccessMask::empty();
+        let error = object::Error::AccessDenied { wanted, granted, owner_uid: 1000, kind };
+        assert_eq!(Error::refused(Some("wall"), error).to_string(), expected);
+    }
+
+    #[test]
+    fn another_kind_is_called_by_its_name() {
+        let error = object::Error::KindMismatch { wanted: Kind::Fence, found: Kind::Event };
+        let error = Error::refused(Some("go"), error);
+        assert_eq!(error.to_string(), "go: it is an event, not a fence");
+        assert_eq!(error.found_kind(), Some(Kind::Event));
+        let error = object::Error::KindMismatch { wanted: Kind::Event, found: Kind::Stream };
+        let text = Error::refused(Some("cam"), error).to_string();
+        assert_eq!(text, "cam: it is a stream, not an event");
     }
 
     #[test]
     fn a_denial_says_what_was_asked_and_whose_it_is() {
         check(
+            Kind::Stream,
             AccessMask::STREAM_RECEIVE,
-            Some(1000),
             "wall: you may not read it (asked STREAM_RECEIVE, granted nothing): it belongs to \
              user 1000",
         );
         check(
+            Kind::Stream,
             AccessMask::GENERIC_READ,
-            Some(7),
             "wall: you may not read it (asked STREAM_RECEIVE, STREAM_QUERY, READ_CONTROL, \
-             granted nothing): it belongs to user 7",
+             granted nothing): it belongs to user 1000",
         );
         check(
-            AccessMask::STREAM_QUERY | AccessMask::from_bits_retain(8),
-            None,
-            "wall: you may not look at it (asked STREAM_QUERY, 0x00000008, granted nothing)",
+            Kind::Fence,
+            AccessMask::FENCE_SIGNAL | AccessMask::from_bits_retain(8),
+            "wall: you may not signal it (asked FENCE_SIGNAL, 0x00000008, granted nothing): it \
+             belongs to user 1000",
+        );
+        check(
+            Kind::Fence,
+            AccessMask::READ_CONTROL,
+            "wall: you may not look at it (asked READ_CONTROL, granted nothing): it belongs to \
+             user 1000",
+        );
+        check(
+            Kind::Section,
+            AccessMask::SECTION_MAP_READ,
+            "wall: you may not read it (asked SECTION_MAP_READ, granted nothing): it belongs to \
+             user 1000",
         );
     }
 }

@@ -44,32 +44,59 @@
 
 #![forbid(unsafe_code)]
 
+mod async_wait;
 mod client;
 pub mod doctor;
 mod error;
+mod event;
+mod fence;
 mod frame;
+mod handle;
+mod holders;
+mod keyed_mutex;
 mod link;
+mod memory;
 mod observed;
+mod opened;
 mod receiver;
+mod section;
 mod send_frame;
 mod sender;
+mod session;
+mod surface;
+mod wait;
 mod words;
 
-pub use client::{BrokerInfo, Client, ObjectInfo, Observed, PictureInfo, ReceiverInfo};
+pub use async_wait::Reached;
+pub use client::{
+    BrokerInfo, Client, Details, ObjectInfo, Observed, PictureInfo, ReceiverInfo, StreamInfo,
+};
 pub use error::{Error, ErrorKind, Result};
+pub use event::Event;
+pub use fence::Fence;
 pub use frame::{Frame, SharedBytes};
+pub use handfast_model::contract::access::AccessMask as Access;
 pub use handfast_model::contract::color::{Alpha, Color, Range};
 pub use handfast_model::contract::format::{
     Alignment, Format, Layout, LayoutError, Plane, check_size,
 };
 pub use handfast_model::contract::frame::{FrameRecord, Rect};
 pub use handfast_model::contract::status::Status;
-pub use handfast_model::object::{Kind, ObjectId};
+pub use handfast_model::contract::surface::{
+    Dimension, Subresource, SurfaceDesc, SurfaceError, SurfaceFlags,
+};
+pub use handfast_model::object::{Kind, ObjectId, Reset, Writers};
 pub use handfast_model::wire::Health;
 pub use handfast_sync::stream::{Mode, ReceiverStatus, SenderStatistics};
 pub use handfast_sys::clock::now_ns as monotonic_ns;
 pub use handfast_sys::process::uid as user_id;
-pub use observed::{Counters, MemoryInfo};
+pub use handle::{Handle, Inheritance};
+pub use holders::{Held, Holder, Holders};
+pub use keyed_mutex::{KeyedMutex, KeyedMutexStatus};
+pub use observed::{Counters, FenceState, Gauge, MemoryInfo, Reading};
 pub use receiver::{Next, Receiver};
+pub use section::Section;
 pub use send_frame::{SendFrame, Sent};
 pub use sender::{Lossless, Sender, SenderOptions};
+pub use surface::Surface;
+pub use wait::{WaitObject, WaitOutcome, wait_all, wait_any};

@@ -8,13 +8,13 @@ use handfast_broker::Users;
 use handfast_broker::activation::{self, Activation, ActivationError};
 use handfast_broker::place::Place;
 use handfast_image::{broker_program, start_broker};
-use handfast_model::object::{self, Event, ListEntry, Reply, Request};
+use handfast_model::object::{Event, OpeningId, Reply, Request};
 use handfast_model::wire::{self, BrokerMessage, ClientMessage, Health, Hello, Welcome, WireError};
 use handfast_sys::fork::ForkGuard;
 use handfast_sys::seqpacket::{Blocking, Incoming, Readiness, Socket};
 use handfast_sys::{clock, peer, process, users};
 
-use crate::error::{Cause, Error, Owner, Result, Unwelcome};
+use crate::error::{Cause, Error, Result, Unwelcome};
 
 /// A broker that leaves while we connect hangs up before it greets; then we look again.
 const CONNECT_TRIES: u32 = 8;
@@ -25,8 +25,6 @@ const MACHINE_USER: &str = "handfast";
 /// What became of a request that nobody waits for.
 #[derive(Debug)]
 enum Posted {
-    /// Its answer will be dropped.
-    Forgotten,
     /// Its answer has not come.
     Awaited,
     /// Its answer.
@@ -101,10 +99,10 @@ impl Link {
             Err(error) => return Err(error.into()),
         }
         let mut buffer = vec![0; wire::MESSAGE_BYTES_MAX];
-        let answer = match receive(&socket, &mut buffer) {
-            Ok(Some((answer, _))) => answer,
-            Ok(None) => return Ok(None),
-            Err(error) => return Err(error),
+        let answer = match receive(&socket, &mut buffer)? {
+            Heard::Message(answer, _) => answer,
+            Heard::CutOff(_) => return Err(no_room()),
+            Heard::HangUp => return Ok(None),
         };
         match answer {
             BrokerMessage::Welcome(welcome) => Ok(Some(Self {
@@ -124,6 +122,7 @@ impl Link {
             BrokerMessage::Reply { .. }
             | BrokerMessage::Failed { .. }
             | BrokerMessage::Health { .. }
+            | BrokerMessage::Handles { .. }
             | BrokerMessage::Event(_) => Err(Cause::Unexpected.into()),
         }
     }
@@ -159,9 +158,9 @@ impl Link {
         &mut self,
         name: Option<&str>,
         request: Request,
-        memory: Option<BorrowedFd<'_>>,
+        descriptors: &[BorrowedFd<'_>],
     ) -> Answer {
-        let number = self.send(request, memory, Blocking::Wait)?;
+        let number = self.send(request, descriptors, Blocking::Wait)?;
         loop {
             let Some((message, descriptors)) = self.receive()? else { return Err(self.lose()) };
             match message {
@@ -169,33 +168,10 @@ impl Link {
                     return Ok((reply, descriptors));
                 }
                 BrokerMessage::Failed { number: answered, error } if answered == number => {
-                    let owner = name.and_then(|name| self.owner(name, &error));
-                    return Err(Error::refused(name, owner, error));
+                    return Err(Error::refused(name, error));
                 }
                 other => self.sort(other, descriptors)?,
             }
-        }
-    }
-
-    /// Whose the object is that this client may not use, for the error. Names that it may not see
-    /// stay unknown to it.
-    fn owner(&mut self, name: &str, error: &object::Error) -> Option<Owner> {
-        if !matches!(error, object::Error::AccessDenied { .. }) {
-            return None;
-        }
-        let mut after = 0;
-        loop {
-            let (reply, _) = self.call(None, Request::List { after }, None).ok()?;
-            let Reply::Listing { entries, more } = reply else { return None };
-            let bears = |entry: &&ListEntry| entry.names.iter().any(|one| one.to_string() == name);
-            if let Some(entry) = entries.iter().find(bears) {
-                return Some(Owner { uid: entry.uid, kind: entry.kind });
-            }
-            let last = entries.last()?.object.counter;
-            if !more || last <= after {
-                return None;
-            }
-            after = last;
         }
     }
 
@@ -215,18 +191,43 @@ impl Link {
         }
     }
 
+    /// The pipes that are the handles of an opened object, as /proc numbers them.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "what is not the answer is sorted")]
+    pub(crate) fn handle_inodes(&mut self, opening: OpeningId) -> Result<Vec<u64>> {
+        let number = self.next_number()?;
+        self.send_message(&ClientMessage::Handles { number, opening }, &[], Blocking::Wait)?;
+        loop {
+            let Some((message, descriptors)) = self.receive()? else { return Err(self.lose()) };
+            match message {
+                BrokerMessage::Handles { number: answered, inodes } if answered == number => {
+                    return Ok(inodes);
+                }
+                other => self.sort(other, descriptors)?,
+            }
+        }
+    }
+
     /// Asks without waiting, for the broker may be slow or stopped and there is work to do.
     pub(crate) fn post(&mut self, request: Request) -> Result<Ticket> {
-        let number = self.send(request, None, Blocking::Never)?;
+        let number = self.send(request, &[], Blocking::Never)?;
         self.posted.insert(number, Posted::Awaited);
         Ok(Ticket(number))
     }
 
-    /// Tells something whose answer does not matter.
+    /// Tells something that is not answered.
     pub(crate) fn tell(&mut self, request: Request) -> Result<()> {
-        let number = self.send(request, None, Blocking::Never)?;
-        self.posted.insert(number, Posted::Forgotten);
-        Ok(())
+        self.tell_or(request, Blocking::Never)
+    }
+
+    /// As [`Self::tell`], waiting while the broker does not listen.
+    pub(crate) fn tell_waiting(&mut self, request: Request) -> Result<()> {
+        self.tell_or(request, Blocking::Wait)
+    }
+
+    fn tell_or(&mut self, request: Request, blocking: Blocking) -> Result<()> {
+        self.check_connected()?;
+        let message = ClientMessage::Request { number: wire::UNANSWERED, request };
+        self.send_message(&message, &[], blocking)
     }
 
     /// The answer to a posted request, if it has come.
@@ -238,29 +239,30 @@ impl Link {
         }
         match self.posted.remove(&ticket.0) {
             Some(Posted::Answered(answer)) => Ok(Some(answer)),
-            Some(Posted::Forgotten | Posted::Awaited) | None => Ok(None),
+            Some(Posted::Awaited) | None => Ok(None),
         }
     }
 
     fn send(
         &mut self,
         request: Request,
-        memory: Option<BorrowedFd<'_>>,
+        descriptors: &[BorrowedFd<'_>],
         blocking: Blocking,
     ) -> Result<u32> {
         let number = self.next_number()?;
-        let memory: Vec<_> = memory.into_iter().collect();
-        self.send_message(&ClientMessage::Request { number, request }, &memory, blocking)?;
+        self.send_message(&ClientMessage::Request { number, request }, descriptors, blocking)?;
         Ok(number)
     }
 
     fn next_number(&mut self) -> Result<u32> {
-        self.check_process()?;
-        if self.lost {
-            return Err(Cause::BrokerLost.into());
-        }
-        self.next_number = self.next_number.wrapping_add(1);
+        self.check_connected()?;
+        self.next_number = self.next_number.checked_add(1).unwrap_or(wire::UNANSWERED + 1);
         Ok(self.next_number)
+    }
+
+    fn check_connected(&self) -> Result<()> {
+        self.check_process()?;
+        if self.lost { Err(Cause::BrokerLost.into()) } else { Ok(()) }
     }
 
     fn send_message(
@@ -284,15 +286,13 @@ impl Link {
                 return Ok(());
             }
             BrokerMessage::Reply { number, reply } => (number, Ok((reply, descriptors))),
-            BrokerMessage::Failed { number, error } => {
-                (number, Err(Error::refused(None, None, error)))
-            }
+            BrokerMessage::Failed { number, error } => (number, Err(Error::refused(None, error))),
             BrokerMessage::Welcome(_)
             | BrokerMessage::Refused(_)
-            | BrokerMessage::Health { .. } => return Err(Cause::Unexpected.into()),
+            | BrokerMessage::Health { .. }
+            | BrokerMessage::Handles { .. } => return Err(Cause::Unexpected.into()),
         };
         match self.posted.remove(&number) {
-            Some(Posted::Forgotten) => {}
             Some(Posted::Awaited) => {
                 self.posted.insert(number, Posted::Answered(answer));
             }
@@ -340,7 +340,17 @@ impl Link {
     }
 
     fn receive(&mut self) -> Result<Option<(BrokerMessage, Vec<OwnedFd>)>> {
-        receive(&self.socket, &mut self.buffer)
+        match receive(&self.socket, &mut self.buffer)? {
+            Heard::Message(message, descriptors) => Ok(Some((message, descriptors))),
+            Heard::HangUp => Ok(None),
+            Heard::CutOff(message) => {
+                // Nobody will ever have the opening that it tells of.
+                if let Some(opening) = message.as_ref().and_then(opening_in) {
+                    self.tell_waiting(Request::Drop { opening })?;
+                }
+                Err(no_room())
+            }
+        }
     }
 
     fn lose(&mut self) -> Error {
@@ -367,21 +377,59 @@ fn trust(socket: &Socket, place: &Place) -> Result<()> {
     Err(ActivationError::Refused { path: place.socket.clone() }.into())
 }
 
-/// One message. None when the broker hung up.
-fn receive(socket: &Socket, buffer: &mut [u8]) -> Result<Option<(BrokerMessage, Vec<OwnedFd>)>> {
-    let received = match socket.receive(buffer, Blocking::Wait) {
-        Ok(Incoming::Message(received)) => received,
-        Ok(Incoming::HangUp) => return Ok(None),
-        Ok(Incoming::Truncated(_)) => {
-            // Descriptors that this process had no room for: the answer cannot be used.
-            return Err(handfast_sys::Error::descriptor_limit("recvmsg").into());
-        }
-        Err(error) if error.is_gone() => return Ok(None),
+/// What came from a broker.
+enum Heard {
+    Message(BrokerMessage, Vec<OwnedFd>),
+    HangUp,
+    /// A message whose descriptors this process had no room for, if it can be told what it says.
+    CutOff(Option<BrokerMessage>),
+}
+
+fn receive(socket: &Socket, buffer: &mut [u8]) -> Result<Heard> {
+    let (received, is_whole) = match socket.receive(buffer, Blocking::Wait) {
+        Ok(Incoming::Message(received)) => (received, true),
+        Ok(Incoming::Truncated(received)) => (received, false),
+        Ok(Incoming::HangUp) => return Ok(Heard::HangUp),
+        Err(error) if error.is_gone() => return Ok(Heard::HangUp),
         Err(error) => return Err(error.into()),
     };
+    if !is_whole {
+        let bytes = buffer.get(..received.length);
+        return Ok(Heard::CutOff(bytes.and_then(message_alone)));
+    }
     let bytes = buffer.get(..received.length).ok_or(WireError::Malformed)?;
     let message = BrokerMessage::decode(bytes, received.descriptors.len())?;
-    Ok(Some((message, received.descriptors)))
+    Ok(Heard::Message(message, received.descriptors))
+}
+
+/// A message, however many descriptors it should have come with.
+fn message_alone(bytes: &[u8]) -> Option<BrokerMessage> {
+    match BrokerMessage::decode(bytes, 0) {
+        Err(WireError::Descriptors { declared, .. }) => {
+            BrokerMessage::decode(bytes, declared.into()).ok()
+        }
+        other => other.ok(),
+    }
+}
+
+/// The opening that an answer gives.
+#[expect(clippy::wildcard_enum_match_arm, reason = "what gives none is not looked at")]
+const fn opening_in(message: &BrokerMessage) -> Option<OpeningId> {
+    match message {
+        BrokerMessage::Reply {
+            reply:
+                Reply::Created { opening, .. }
+                | Reply::Opened { opening, .. }
+                | Reply::StreamCreated { opening, .. }
+                | Reply::StreamOpened { opening, .. },
+            ..
+        } => Some(*opening),
+        _ => None,
+    }
+}
+
+fn no_room() -> Error {
+    handfast_sys::Error::descriptor_limit("recvmsg").into()
 }
 
 /// The next descriptor of an answer. The wire has checked that as many came as its kind has.

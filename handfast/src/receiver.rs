@@ -287,7 +287,7 @@ impl Receiver {
             // The watches stand before the look, so nothing can slip in between.
             let name = RawName::from(self.name.as_str());
             let watch = Request::WatchName { name, watch: WATCH_NAME };
-            self.link.call(Some(&self.name), watch, None)?;
+            self.link.call(Some(&self.name), watch, &[])?;
             let over = match self.attach(deadline_ns) {
                 Ok(Some(joined)) => {
                     self.joined = Some(joined);
@@ -301,7 +301,7 @@ impl Receiver {
             if over {
                 // Somebody keeps the name of a stream whose sender is gone: any change may be
                 // the end of that.
-                self.link.call(None, Request::WatchAll { watch: WATCH_ALL }, None)?;
+                self.link.call(None, Request::WatchAll { watch: WATCH_ALL }, &[])?;
             }
             if !self.wait_for_event(deadline_ns)? {
                 return Ok(false);
@@ -322,7 +322,7 @@ impl Receiver {
             name: RawName::from(self.name.as_str()),
             access: AccessMask::GENERIC_READ,
         };
-        let (reply, descriptors) = self.link.call(Some(&self.name), request, None)?;
+        let (reply, descriptors) = self.link.call(Some(&self.name), request, &[])?;
         let Reply::StreamOpened { opening, sender_pid, .. } = reply else {
             return Err(Cause::Unexpected.into());
         };
@@ -346,7 +346,7 @@ impl Receiver {
         let sender = descriptors.next();
         let (generation, descriptors) = loop {
             let request = Request::StreamJoin { opening };
-            match self.link.call(Some(&self.name), request, None)? {
+            match self.link.call(Some(&self.name), request, &[])? {
                 (Reply::StreamJoined { generation, .. }, descriptors) => {
                     break (generation, descriptors);
                 }
@@ -372,7 +372,7 @@ impl Receiver {
     fn enter_generation(&mut self) -> Result<Option<Step>> {
         let Some(joined) = &mut self.joined else { return Ok(None) };
         let request = Request::StreamGeneration { opening: joined.opening };
-        match self.link.call(Some(&self.name), request, None) {
+        match self.link.call(Some(&self.name), request, &[]) {
             Ok((Reply::StreamGeneration(generation), descriptors)) => {
                 joined.enter(generation, descriptors.into_iter().next())?;
                 Ok(None)

@@ -9,7 +9,7 @@ use handfast_model::contract::format::{Alignment, Format, Layout};
 use handfast_model::contract::frame::FrameRecord;
 use handfast_model::contract::limits::SLOT_BYTES_MAX;
 use handfast_model::object::{
-    self, Cap, GenerationLayout, Kind, ObjectId, OpeningId, PictureFacts, RawName, Reply, Request,
+    self, Cap, GenerationLayout, ObjectId, OpeningId, PictureFacts, RawName, Reply, Request,
 };
 use handfast_sync::page::PAGE_BYTES;
 use handfast_sync::park::Parked;
@@ -143,12 +143,9 @@ impl Sender {
     pub fn create_with(name: &str, options: SenderOptions) -> Result<Self> {
         check_options(&options)?;
         let mut link = Link::connect()?;
-        let request = Request::Create {
-            kind: Kind::Stream,
-            name: Some(RawName::from(name)),
-            access: AccessMask::GENERIC_ALL,
-        };
-        let (reply, descriptors) = link.call(Some(name), request, None)?;
+        let access = AccessMask::GENERIC_ALL;
+        let request = Request::StreamCreate { name: Some(RawName::from(name)), access };
+        let (reply, descriptors) = link.call(Some(name), request, &[])?;
         let Reply::StreamCreated { object, opening, .. } = reply else {
             return Err(Cause::Unexpected.into());
         };
@@ -488,7 +485,7 @@ impl Sender {
         if slot_bytes > SLOT_BYTES_MAX {
             let error = object::Error::CapReached { cap: Cap::SlotBytes, limit: SLOT_BYTES_MAX };
             let name = Some(self.name.clone());
-            return Err(Cause::Refused { name, owner: None, error }.into());
+            return Err(Cause::Refused { name, error }.into());
         }
         let number = self.generation.as_ref().map_or(1, |former| former.number.wrapping_add(1));
         let layout = GenerationLayout {
@@ -518,7 +515,7 @@ impl Sender {
         // Whoever joins once this is published maps it at once.
         self.end.format_table(table.clone(), number, options.slots)?;
         let request = Request::StreamPublish { opening: self.opening, layout };
-        self.link.call(Some(&self.name), request, Some(descriptor.as_fd()))?;
+        self.link.call(Some(&self.name), request, &[descriptor.as_fd()])?;
         self.end.start_generation(table, number, options.slots)?;
         let slot_bytes = usize_of(slot_bytes);
         self.scratch = Vec::new();

@@ -1,12 +1,13 @@
 //! Mapped pages as the protocol sees them, and how it sleeps.
 
-use core::sync::atomic::AtomicU32;
+use core::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::Arc;
 
-use handfast_sync::page::Memory;
+use handfast_sync::page::{LINE_WORDS, LongMemory, Memory};
 use handfast_sync::park::{Park, Parked, Watched, Word};
+use handfast_sys::clock;
 use handfast_sys::futex::{self, Place, Wake};
-use handfast_sys::mapping::{ReadMapping, TableWords};
+use handfast_sys::mapping::{ReadMapping, SplitWords, TableWords};
 
 /// Words that this process writes.
 #[derive(Debug, Clone)]
@@ -27,6 +28,84 @@ impl Memory for TheirWords {
         self.0.words()
     }
 }
+
+/// A page in two parts, mapped.
+#[derive(Debug)]
+pub(crate) struct SharedWords(pub(crate) SplitWords);
+
+impl LongMemory for SharedWords {
+    fn header(&self) -> &[AtomicU32] {
+        self.0.words()
+    }
+
+    fn longs(&self) -> &[AtomicU64] {
+        self.0.longs()
+    }
+}
+
+/// The same words in memory of this process alone, for what has not been shared.
+#[derive(Debug)]
+pub(crate) struct PrivateWords {
+    header: [AtomicU32; LINE_WORDS],
+    longs: Box<[AtomicU64]>,
+}
+
+impl PrivateWords {
+    /// Zeros.
+    pub(crate) fn new(longs: usize) -> Self {
+        let header = std::array::from_fn(|_| AtomicU32::new(0));
+        Self { header, longs: (0..longs).map(|_| AtomicU64::new(0)).collect() }
+    }
+}
+
+impl LongMemory for PrivateWords {
+    fn header(&self) -> &[AtomicU32] {
+        &self.header
+    }
+
+    fn longs(&self) -> &[AtomicU64] {
+        &self.longs
+    }
+}
+
+/// No part of a sleep that has an end is longer: whoever may write a page can keep a waker from
+/// waking, and stretches such a sleep by no more than this. A sleep without an end has no parts,
+/// since the timer for them costs 4 % of a round trip.
+const SLEEP_NS_MAX: u64 = 1_000_000_000;
+
+/// Sleeps on any number of words, at most until `deadline_ns` on the monotonic clock. The caller
+/// looks again in any case.
+pub(crate) fn sleep(words: &[Watched<'_>], deadline_ns: Option<u64>) {
+    let left_ns = deadline_ns.map(|at| at.saturating_sub(clock::now_ns()));
+    let timeout_ns = left_ns.map(|left| left.min(SLEEP_NS_MAX));
+    if words.len() <= futex::WAIT_ANY_MAX {
+        Futex.wait(words, timeout_ns);
+        return;
+    }
+    // One call takes so many words and no more: a thread for each part, and a word of their own by
+    // which the first to wake wakes the others.
+    let woken = &AtomicU32::new(0);
+    std::thread::scope(|scope| {
+        for part in words.chunks(futex::WAIT_ANY_MAX - 1) {
+            let part: Vec<_> =
+                part.iter().copied().chain([Watched { word: woken.into(), expected: 0 }]).collect();
+            let sleeper = std::thread::Builder::new().stack_size(SLEEPER_STACK_BYTES);
+            let started = sleeper.spawn_scoped(scope, move || {
+                Futex.wait(&part, timeout_ns);
+                woken.store(1, core::sync::atomic::Ordering::Release);
+                Futex.wake_all(woken.into());
+            });
+            if started.is_err() {
+                // No room for another thread: look again soon.
+                woken.store(1, core::sync::atomic::Ordering::Release);
+                Futex.wake_all(woken.into());
+            }
+        }
+    });
+}
+
+/// A sleeper calls the kernel and nothing else.
+const SLEEPER_STACK_BYTES: usize = 64 * 1024;
 
 /// Sleeps on futexes.
 #[derive(Debug, Clone, Copy)]

@@ -41,6 +41,7 @@ impl Broker {
         let peer = peer::peer(&socket)?;
         let process = peer::peer_pidfd(&socket, peer.pid)?;
         socket.pass_credentials()?;
+        // Only whoever is a client has descriptors to send.
         socket.refuse_descriptors()?;
         let token = Token { uid: peer.uid, gid: peer.gid };
         let door = Door { socket, process, pid: peer.pid, token, stage: Stage::Greeting };
@@ -85,6 +86,9 @@ impl Broker {
         match self.manager.client_arrived(door.token, door.pid) {
             Ok(client) => {
                 door.stage = Stage::Client(client);
+                if let Err(error) = door.socket.accept_descriptors() {
+                    debug!(%error, "a client's socket cannot be opened for descriptors");
+                }
                 self.doors_of_clients.insert(client, number);
                 let welcome = Welcome {
                     version,

@@ -3,10 +3,12 @@
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
 use handfast_model::object::{
-    Attachment, Caller, Cap, ClientId, Effect, Error, HandleId, Manager, ReceivedPayload, Reply,
-    Request,
+    Attachment, Caller, Came, Cap, ClientId, Effect, Error, HandleId, Manager, PageId,
+    ReceivedPayload, Reply, Request, Takes, Writers,
 };
-use handfast_model::wire::{BrokerMessage, ClientMessage, Health};
+use handfast_model::wire::{
+    BrokerMessage, ClientMessage, HANDLES_TOLD_MAX, Health, UNANSWERED, WireError,
+};
 use handfast_sys::epoll::Interest;
 use handfast_sys::seqpacket::{Blocking, Incoming, Received};
 use handfast_sys::{memfd, process};
@@ -14,6 +16,7 @@ use tracing::{debug, warn};
 
 use super::{Broker, HANDLE, unix_time_ns};
 use crate::door::Stage;
+use crate::page::Page;
 use crate::store::Payload;
 
 impl Broker {
@@ -22,15 +25,39 @@ impl Broker {
         match door.socket.receive(&mut self.buffer, Blocking::Never) {
             Ok(Incoming::Message(received)) => self.message(number, received),
             Ok(Incoming::HangUp) => self.end(number, "it hung up"),
-            Ok(Incoming::Truncated(descriptors)) => {
-                self.undertaker.bury(descriptors);
-                self.end(number, "it sent more than a message may hold");
-            }
+            Ok(Incoming::Truncated(received)) => self.cut_off(number, received),
             Err(error) if error.is_would_block() => {}
             Err(error) => {
                 debug!(%error, "a client cannot be read");
                 self.end(number, "it cannot be read");
             }
+        }
+    }
+
+    /// A message that did not arrive whole. Where it is only that this process has no room for the
+    /// descriptors that a request comes with, the client is not to blame: it is refused.
+    fn cut_off(&mut self, number: u64, received: Received) {
+        let Received { length, descriptors, pid } = received;
+        let Some(door) = self.doors.get(&number) else { return self.undertaker.bury(descriptors) };
+        let bytes = self.buffer.get(..length).unwrap_or_default();
+        let asked = match ClientMessage::decode(bytes, 0) {
+            Err(WireError::Descriptors { declared, .. })
+                if usize::from(declared) > descriptors.len() =>
+            {
+                ClientMessage::decode(bytes, declared.into()).ok()
+            }
+            Ok(_) | Err(_) => None,
+        };
+        self.undertaker.bury(descriptors);
+        let is_own = pid.is_none_or(|pid| pid == door.pid);
+        let refused = match (door.stage, asked) {
+            (Stage::Client(_), Some(ClientMessage::Request { number: request, .. })) if is_own => {
+                request == UNANSWERED || door.fail(request, out_of_resources()).is_ok()
+            }
+            _ => false,
+        };
+        if !refused {
+            self.end(number, "it sent more than a message may hold");
         }
     }
 
@@ -61,7 +88,18 @@ impl Broker {
             (Stage::Client(_), ClientMessage::Health { number: question }) => {
                 self.tell_health(number, question);
             }
-            (Stage::Greeting, ClientMessage::Request { .. } | ClientMessage::Health { .. })
+            (Stage::Client(client), ClientMessage::Handles { number: question, opening }) => {
+                let handles = self.manager.handles_of_opening(client, opening);
+                let mut inodes = self.store.inodes(&handles);
+                inodes.truncate(HANDLES_TOLD_MAX);
+                self.tell(number, &BrokerMessage::Handles { number: question, inodes });
+            }
+            (
+                Stage::Greeting,
+                ClientMessage::Request { .. }
+                | ClientMessage::Health { .. }
+                | ClientMessage::Handles { .. },
+            )
             | (Stage::Client(_), ClientMessage::Hello(_)) => {
                 self.undertaker.bury(descriptors);
                 self.end(number, "it did not begin with hello, or said it twice");
@@ -84,8 +122,12 @@ impl Broker {
             descriptors: count(process::open_descriptors(own).unwrap_or_default()),
             shared_bytes: self.store.shared_bytes(),
         };
+        self.tell(number, &BrokerMessage::Health { number: question, health });
+    }
+
+    fn tell(&mut self, number: u64, message: &BrokerMessage) {
         let Some(door) = self.doors.get(&number) else { return };
-        if door.send(&BrokerMessage::Health { number: question, health }, &[]).is_err() {
+        if door.send(message, &[]).is_err() {
             self.end(number, "it cannot be answered");
         }
     }
@@ -96,15 +138,17 @@ impl Broker {
         client: ClientId,
         number: u32,
         request: &Request,
-        mut descriptors: Vec<OwnedFd>,
+        descriptors: Vec<OwnedFd>,
     ) {
-        let stale = self.manager.handles_to_poll(client, request);
+        let (came, payload) = self.take_in(request, descriptors);
+        let stale = self.manager.handles_to_poll(client, request, came);
         let closed = self.store.closed_among(&stale);
         self.handles_gone(&closed);
 
-        let memory = descriptors.pop();
-        let answer = self.apply(client, request, memory);
-        self.undertaker.bury(descriptors);
+        let answer = self.apply(client, request, came, payload);
+        if number == UNANSWERED {
+            return self.unanswered(answer);
+        }
         let sent = match answer {
             Ok(reply) => self.reply(door, number, reply),
             Err(error) => match self.doors.get(&door) {
@@ -117,46 +161,70 @@ impl Broker {
         }
     }
 
+    /// Whoever asks for something and wants no answer does not get the handles either.
+    fn unanswered(&mut self, answer: Result<Reply, Error>) {
+        match answer {
+            Ok(reply) => {
+                for attachment in reply.attachments() {
+                    if let Attachment::Handle(handle) = attachment {
+                        self.store.sent(handle);
+                    }
+                }
+            }
+            Err(error) => debug!(%error, "what was told could not be done"),
+        }
+    }
+
+    /// Finds out what the descriptors are that came with a request. What is not kept is closed on
+    /// the undertaker's thread, unless it is a handle of ours, which closes at once.
+    fn take_in(&self, request: &Request, descriptors: Vec<OwnedFd>) -> (Came, Option<Payload>) {
+        let found = match request.takes() {
+            Takes::Nothing => Err(descriptors),
+            Takes::Memory(Writers::One) => memory(descriptors, Writers::One),
+            Takes::Memory(Writers::Several) => memory(descriptors, Writers::Several),
+            Takes::Handle => {
+                let presented = descriptors.first();
+                if let Some(handle) = presented.and_then(|one| self.store.identify(one.as_fd())) {
+                    return (Came::Handle(handle), None);
+                }
+                Err(descriptors)
+            }
+        };
+        match found {
+            Ok((payload, writers)) => {
+                let size_bytes = payload.size_bytes;
+                (Came::Memory(ReceivedPayload { size_bytes, writers }), Some(payload))
+            }
+            Err(unusable) => {
+                self.undertaker.bury(unusable);
+                (Came::Nothing, None)
+            }
+        }
+    }
+
     pub(super) fn apply(
         &mut self,
         client: ClientId,
         request: &Request,
-        memory: Option<OwnedFd>,
+        came: Came,
+        mut payload: Option<Payload>,
     ) -> Result<Reply, Error> {
-        let mut found = None;
-        let mut unusable = Vec::new();
-        if let Some(memory) = memory {
-            match memfd::check_sealed(memory.as_fd()) {
-                Ok(sealed) => found = Some(Payload { memory, size_bytes: sealed.size_bytes }),
-                Err(error) => {
-                    debug!(%error, "the memory that came is not usable");
-                    unusable.push(memory);
-                }
-            }
-        }
-        self.undertaker.bury(unusable);
-        let payload = found.as_ref().map(|found| ReceivedPayload { size_bytes: found.size_bytes });
         let answer = self.store.reserve(Manager::resources(request)).map_err(|error| {
             warn!(%error, "out of descriptors or memory");
-            let (limit, _) = process::descriptor_limit();
-            Error::CapReached { cap: Cap::BrokerResources, limit }
+            out_of_resources()
         });
         let mut effects = Vec::new();
-        let caller = Caller { client, time_ns: unix_time_ns(), payload };
+        let caller = Caller { client, time_ns: unix_time_ns(), came };
         let answer = answer.and_then(|()| self.manager.apply(&caller, request, &mut effects));
-        self.perform(effects, &mut found);
-        self.undertaker.bury(found.into_iter().map(|payload| payload.memory).collect());
+        self.perform(effects, &mut payload);
+        if let Some(Payload { read_only, writable, .. }) = payload {
+            self.undertaker.bury([read_only].into_iter().chain(writable).collect());
+        }
         answer
     }
 
     pub(super) fn reply(&mut self, number: u64, request: u32, reply: Reply) -> bool {
         let attachments = reply.attachments();
-        if matches!(reply, Reply::StreamCreated { .. })
-            && let Some(door) = self.doors.get(&number)
-            && let Err(error) = door.socket.accept_descriptors()
-        {
-            debug!(%error, "a sender's socket cannot be opened for descriptors");
-        }
         let sent = {
             let Some(door) = self.doors.get(&number) else { return true };
             let found: Option<Vec<BorrowedFd<'_>>> =
@@ -179,9 +247,10 @@ impl Broker {
     pub(super) fn descriptor(&self, attachment: Attachment) -> Option<BorrowedFd<'_>> {
         match attachment {
             Attachment::Handle(handle) => self.store.read_end(handle),
-            Attachment::WritablePage(page) => self.store.writable_page(page),
-            Attachment::ReadOnlyPage(page) => self.store.read_only_page(page),
+            Attachment::WritablePage(page) => self.store.page(page)?.writable(),
+            Attachment::ReadOnlyPage(page) => self.store.page(page).map(Page::read_only),
             Attachment::Payload(payload) => self.store.payload(payload),
+            Attachment::WritablePayload(payload) => self.store.writable_payload(payload),
             Attachment::Process(client) => {
                 let door = self.doors_of_clients.get(&client)?;
                 self.doors.get(door).map(|door| door.process.as_fd())
@@ -202,9 +271,21 @@ impl Broker {
             match effect {
                 Effect::MakePage { page, kind } => self.store.make_page(page, kind),
                 Effect::SealPage { page } => self.store.seal_page(page),
-                Effect::StampGone { page } => self.store.stamp_gone(page),
-                Effect::EndSender { page, end } => self.store.end_sender(page, end),
-                Effect::BumpEvents { page } => self.store.bump_events(page),
+                Effect::StampGone { page } => self.on_page(page, Page::stamp_gone),
+                Effect::EndSender { page, end } => self.on_page(page, |it| it.end_sender(end)),
+                Effect::BumpEvents { page } => self.on_page(page, Page::bump_events),
+                Effect::TakeSeat { page, seat, signaller } => {
+                    self.on_page(page, |it| it.take_seat(seat, signaller));
+                }
+                Effect::LeaveSeat { page, seat, leaving } => {
+                    self.on_page(page, |it| it.leave_seat(seat, leaving));
+                }
+                Effect::LeaveOwner { page, owner } => {
+                    self.on_page(page, |it| it.leave_owner(owner));
+                }
+                Effect::SetReaders { page, count } => {
+                    self.on_page(page, |it| it.set_readers(count));
+                }
                 Effect::DropPage { page } => self.store.drop_page(page),
                 Effect::MakeHandle { handle } => self.watch_handle(handle),
                 Effect::DropHandle { handle } => {
@@ -233,6 +314,12 @@ impl Broker {
         }
     }
 
+    fn on_page(&self, page: PageId, act: impl FnOnce(&Page)) {
+        if let Some(page) = self.store.page(page) {
+            act(page);
+        }
+    }
+
     pub(super) fn watch_handle(&mut self, handle: HandleId) {
         let kept = self.store.make_handle(handle);
         let watched =
@@ -242,4 +329,31 @@ impl Broker {
             warn!(%error, handle = handle.0, "a handle cannot be watched");
         }
     }
+}
+
+/// The memory that came, or the descriptors that are none.
+fn memory(descriptors: Vec<OwnedFd>, writers: Writers) -> Result<(Payload, Writers), Vec<OwnedFd>> {
+    let checked = match (writers, descriptors.as_slice()) {
+        (Writers::One, [one]) => memfd::check_sealed(one.as_fd()),
+        (Writers::Several, [writable, read_only]) => {
+            memfd::check_shared(writable.as_fd(), read_only.as_fd())
+        }
+        (Writers::One | Writers::Several, _) => return Err(descriptors),
+    };
+    let size_bytes = match checked {
+        Ok(sealed) => sealed.size_bytes,
+        Err(error) => {
+            debug!(%error, "the memory that came is not usable");
+            return Err(descriptors);
+        }
+    };
+    let mut descriptors = descriptors;
+    let Some(read_only) = descriptors.pop() else { return Err(descriptors) };
+    Ok((Payload { read_only, writable: descriptors.pop(), size_bytes }, writers))
+}
+
+/// What a client is told when this process has no room.
+fn out_of_resources() -> Error {
+    let (limit, _) = process::descriptor_limit();
+    Error::CapReached { cap: Cap::BrokerResources, limit }
 }

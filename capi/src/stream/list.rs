@@ -47,18 +47,19 @@ const _: () = {
 
 impl HfEntry {
     fn new(name: &str, info: &ObjectInfo) -> Self {
-        let picture = info.picture;
+        let stream = info.stream();
+        let picture = stream.and_then(|stream| stream.picture);
         Self {
             id: [info.id.instance, info.id.counter],
             made_ns: info.made_ns,
-            payload_bytes: info.payload_bytes,
+            payload_bytes: stream.map_or(0, |stream| stream.payload_bytes),
             name: text(name).into_raw(),
             program: info.program.as_deref().map_or(ptr::null_mut(), |name| text(name).into_raw()),
             pid: info.pid,
             uid: info.uid,
             kind: info.kind.rules().number.into(),
-            has_sender: info.has_sender.into(),
-            receivers: info.receivers,
+            has_sender: stream.is_some_and(|stream| stream.has_sender).into(),
+            receivers: stream.map_or(0, |stream| stream.receivers),
             width: picture.map_or(0, |picture| picture.width),
             height: picture.map_or(0, |picture| picture.height),
             format: picture.map_or(0, |picture| picture.format.number()),

@@ -212,11 +212,15 @@ impl Cast<'_> {
     /// Kills the victim while it holds a frame, and sees how long its slot stays taken.
     fn kill_victim(&mut self, client: &mut Client, report: Report) -> anyhow::Result<Row> {
         let observed = client.observe(NAME)?;
-        let before = client.facts(&observed)?.receivers;
+        let mut receivers = || -> anyhow::Result<u32> {
+            let facts = client.facts(&observed)?;
+            Ok(facts.stream().map_or(0, |stream| stream.receivers))
+        };
+        let before = receivers()?;
         let pid = self.pid(Role::Victim);
         let killed = Instant::now();
         self.kill(Role::Victim)?;
-        while client.facts(&observed)?.receivers >= before {
+        while receivers()? >= before {
             if killed.elapsed() > HANG {
                 bail!("the victim's slot did not come back");
             }

@@ -1,9 +1,9 @@
 //! All that can be known of one stream, for `show` and `explain`.
 
-use anyhow::bail;
+use anyhow::anyhow;
 use handfast::{
     Client, Counters, ErrorKind, Lossless, MemoryInfo, ObjectInfo, ReceiverInfo, ReceiverStatus,
-    SenderStatistics,
+    SenderStatistics, StreamInfo,
 };
 
 use super::advised;
@@ -16,6 +16,8 @@ pub(crate) struct Subject {
     pub(crate) name: String,
     /// What the broker knows; this look itself is not counted.
     pub(crate) object: ObjectInfo,
+    /// The same of it as a stream.
+    pub(crate) stream: StreamInfo,
     /// What its sender counts.
     pub(crate) statistics: SenderStatistics,
     pub(crate) rate: Rate,
@@ -26,12 +28,9 @@ pub(crate) struct Subject {
 }
 
 impl Subject {
-    /// Looks at the stream that bears a name. No broker is started.
-    pub(crate) fn find(name: &str) -> anyhow::Result<Self> {
-        let Some(mut client) = Client::connect_existing()? else {
-            bail!("{name}: nothing is shared, for no broker runs");
-        };
-        let observed = client.observe(name).map_err(advised)?;
+    /// Looks at the stream that bears a name.
+    pub(crate) fn find(client: &mut Client, name: &str) -> anyhow::Result<Self> {
+        let observed = client.observe(name).map_err(|error| advised(name, error))?;
         let counters: Counters = observed.counters();
         let measured = rates::measure(&[&counters]).pop();
         let (statistics, rate) = measured.unwrap_or_default();
@@ -46,9 +45,12 @@ impl Subject {
         };
         let receivers = client.receivers(&observed)?;
         let mut object = client.facts(&observed)?;
+        client.forget(observed)?;
         object.openings = object.openings.saturating_sub(1);
-        let lossless = statistics.lossless;
-        Ok(Self { name: name.into(), object, statistics, rate, lossless, memory, receivers })
+        let stream = object.stream().copied();
+        let stream = stream.ok_or_else(|| anyhow!("{name}: the broker says it is no stream"))?;
+        let (name, lossless) = (name.into(), statistics.lossless);
+        Ok(Self { name, object, stream, statistics, rate, lossless, memory, receivers })
     }
 
     /// How many frames a receiver has yet to take.

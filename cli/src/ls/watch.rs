@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use handfast::{Client, Counters, Error, ErrorKind, ObjectId};
+use handfast::{Client, Error, ErrorKind, ObjectId};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::row::{self, Row};
+use super::row::{self, Meter, Read, Row};
 use super::{NO_BROKER, closing, table};
 use crate::args::LsArgs;
 use crate::interrupt::SLICE;
@@ -45,7 +45,7 @@ struct Watch {
     client: Option<Client>,
     /// Whether the broker will tell of the next change.
     asked: bool,
-    seen: BTreeMap<ObjectId, (Option<Counters>, Rate)>,
+    seen: BTreeMap<ObjectId, (Option<Meter>, Rate)>,
 }
 
 pub(super) fn run(args: &LsArgs) -> anyhow::Result<ExitCode> {
@@ -96,17 +96,21 @@ impl Watch {
         let mut rows = Vec::new();
         for object in objects {
             if !self.seen.contains_key(&object.id) {
-                let counters = match row::counters(client, &object) {
-                    Ok(counters) => counters,
+                let meter = match row::meter(client, &object) {
+                    Ok(meter) => meter,
                     Err(error) => return self.lose(error),
                 };
-                self.seen.insert(object.id, (counters, Rate::default()));
+                self.seen.insert(object.id, (meter, Rate::default()));
             }
-            let measured = self
-                .seen
-                .get_mut(&object.id)
-                .and_then(|(counters, rate)| Some((rate.read(counters.as_ref()?), rate.clone())));
-            rows.extend(Row::of(object, measured));
+            let read = self.seen.get_mut(&object.id).and_then(|(meter, rate)| {
+                Some(match meter.as_ref()? {
+                    Meter::Counters(counters) => {
+                        Read::Counted(rate.read(counters).into(), rate.clone())
+                    }
+                    Meter::Gauge(gauge) => Read::Said(gauge.read()),
+                })
+            });
+            rows.extend(Row::of(object, read));
         }
         Ok(Some(rows))
     }

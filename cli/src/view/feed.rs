@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use handfast::{Client, Error, ErrorKind, Frame, Kind, Mode, Next, Receiver};
+use handfast::{Client, Error, ErrorKind, Frame, Mode, Next, Receiver};
 
 use crate::media::picture::{Picture, PictureDesc, PictureError};
 use crate::progress::to_f64;
@@ -231,7 +231,8 @@ impl Names {
         loop {
             client.watch()?;
             let objects = client.list()?.into_iter();
-            let streams = objects.filter(|object| object.kind == Kind::Stream && object.has_sender);
+            let streams =
+                objects.filter(|object| object.stream().is_some_and(|stream| stream.has_sender));
             self.set(streams.filter_map(|stream| stream.names.into_iter().next()).collect(), waker);
             while !client.wait_for_change(LIST_SLICE)? {}
         }

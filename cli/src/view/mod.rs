@@ -97,7 +97,7 @@ fn open(name: &str, once: bool) -> anyhow::Result<Receiver> {
     } else {
         Receiver::open_with(name, Mode::Latest)
     };
-    receiver.map_err(advised)
+    receiver.map_err(|error| advised(name, error))
 }
 
 /// Tells of the signals that end a program, and of others, on a thread of its own. If a program

@@ -10,26 +10,61 @@
 mod access;
 #[path = "lifetime/caps.rs"]
 mod caps;
+#[path = "lifetime/kinds.rs"]
+mod kinds;
 #[path = "lifetime/names.rs"]
 mod names;
 #[path = "lifetime/objects.rs"]
 mod objects;
+#[path = "lifetime/parts.rs"]
+mod parts;
+#[path = "lifetime/presented.rs"]
+mod presented;
 #[path = "lifetime/streams.rs"]
 mod streams;
 #[path = "lifetime/watches.rs"]
 mod watches;
 
 use handfast_model::contract::access::AccessMask;
+use handfast_model::contract::format::Format;
 use handfast_model::contract::limits;
+use handfast_model::contract::surface::{SurfaceDesc, SurfaceFlags};
 use handfast_model::object::{
-    Caller, Cap, ClientId, Effect, Error, Event, GenerationLayout, HandleId, Kind, ListEntry,
-    Manager, ObjectId, OpeningId, PageId, PayloadId, PictureFacts, RawName, ReceivedPayload, Reply,
-    Request, StreamEnd,
+    Caller, Came, Cap, ClientId, Effect, Error, Event, Facts, GenerationLayout, HandleId, Kind,
+    Leaving, ListEntry, Manager, ObjectId, OpeningFacts, OpeningId, PageId, PageKind, Parts,
+    PayloadId, PictureFacts, RawName, ReceivedPayload, Reply, Request, Reset, Signaller, Spec,
+    StreamEnd, StreamFacts, View, Writers,
 };
 use handfast_model::security::Token;
 
 const ALL: AccessMask = AccessMask::GENERIC_ALL;
 const READ: AccessMask = AccessMask::GENERIC_READ;
+const MAXIMUM: AccessMask = AccessMask::MAXIMUM_ALLOWED;
+const FENCE: Spec = Spec::Fence { value: 7 };
+const SECTION: Spec = Spec::Section { size_bytes: 4096, writers: Writers::Several };
+const EXCLUSIVE_SECTION: Spec = Spec::Section { size_bytes: 4096, writers: Writers::One };
+
+/// A small picture.
+fn surface(writers: Writers) -> Spec {
+    Spec::Surface { desc: SurfaceDesc::texture_2d(4, 4, Format::Rgba8), writers }
+}
+
+/// A small picture with a keyed mutex, to read and write for everybody.
+fn keyed() -> Spec {
+    let desc = SurfaceDesc {
+        flags: SurfaceFlags::KEYED_MUTEX,
+        ..SurfaceDesc::texture_2d(4, 4, Format::Rgba8)
+    };
+    Spec::Surface { desc, writers: Writers::Several }
+}
+
+fn event(reset: Reset) -> Spec {
+    Spec::Event { reset, signaled: false }
+}
+
+fn memory(size_bytes: u64, writers: Writers) -> Came {
+    Came::Memory(ReceivedPayload { size_bytes, writers })
+}
 
 /// A manager and what it had to do so far.
 struct Desk {
@@ -38,7 +73,25 @@ struct Desk {
     clock_ns: u64,
 }
 
-/// What `Create` gave.
+/// What `Open` gave of an object that is no stream.
+#[derive(Clone, Copy, Debug)]
+struct Opened {
+    opening: OpeningId,
+    granted: AccessMask,
+    parts: Parts,
+}
+
+/// What `Create` gave of an object that is no stream.
+#[derive(Clone, Copy, Debug)]
+struct Created {
+    object: ObjectId,
+    opening: OpeningId,
+    handle: HandleId,
+    granted: AccessMask,
+    parts: Parts,
+}
+
+/// What `StreamCreate` gave.
 #[derive(Clone, Copy, Debug)]
 struct Made {
     object: ObjectId,
@@ -59,31 +112,91 @@ impl Desk {
     }
 
     /// The one place where requests are made: nothing may break, refused or not.
-    fn check(
-        &mut self,
-        client: ClientId,
-        request: &Request,
-        memory: Option<u64>,
-    ) -> Result<Reply, Error> {
+    fn check(&mut self, client: ClientId, request: &Request, came: Came) -> Result<Reply, Error> {
         self.clock_ns += 1;
-        let payload = memory.map(|size_bytes| ReceivedPayload { size_bytes });
-        let caller = Caller { client, time_ns: self.clock_ns, payload };
+        let caller = Caller { client, time_ns: self.clock_ns, came };
+        let before = (self.manager.clone(), self.effects.len());
         let reply = self.manager.apply(&caller, request, &mut self.effects);
         assert_eq!(self.manager.check(), Ok(()), "after {request:?}, answered {reply:?}");
+        if reply.is_err() {
+            assert_eq!(self.manager, before.0, "{request:?} is refused and changes something");
+            assert_eq!(self.effects.len(), before.1, "{request:?} is refused and has effects");
+        }
         reply
     }
 
     fn ask(&mut self, client: ClientId, request: &Request) -> Result<Reply, Error> {
-        self.check(client, request, None)
+        self.check(client, request, Came::Nothing)
     }
 
     fn try_create(&mut self, client: ClientId, name: Option<&str>) -> Result<Made, Error> {
         let name = name.map(RawName::from);
-        match self.ask(client, &Request::Create { kind: Kind::Stream, name, access: ALL })? {
+        match self.ask(client, &Request::StreamCreate { name, access: ALL })? {
             Reply::StreamCreated { object, opening, handle, page, .. } => {
                 Ok(Made { object, opening, handle, page })
             }
+            other => panic!("StreamCreate is answered with {other:?}"),
+        }
+    }
+
+    /// Makes anything but a stream, with the memory it needs.
+    fn try_make(
+        &mut self,
+        client: ClientId,
+        spec: Spec,
+        name: Option<&str>,
+        access: AccessMask,
+    ) -> Result<Created, Error> {
+        let name = name.map(RawName::from);
+        let needs = spec.needs_bytes().unwrap_or_default();
+        let came = spec.writers().map_or(Came::Nothing, |writers| memory(needs, writers));
+        match self.check(client, &Request::Create { spec, name, access }, came)? {
+            Reply::Created { object, opening, handle, granted, parts } => {
+                Ok(Created { object, opening, handle, granted: granted.mask(), parts })
+            }
             other => panic!("Create is answered with {other:?}"),
+        }
+    }
+
+    fn make(&mut self, client: ClientId, spec: Spec, name: &str) -> Created {
+        self.try_make(client, spec, Some(name), ALL).unwrap()
+    }
+
+    /// Opens anything but a stream by name.
+    fn try_get(
+        &mut self,
+        client: ClientId,
+        kind: Kind,
+        name: &str,
+        access: AccessMask,
+    ) -> Result<Opened, Error> {
+        let name = RawName::from(name);
+        opened(self.ask(client, &Request::Open { kind, name, access })?)
+    }
+
+    fn get(&mut self, client: ClientId, kind: Kind, name: &str, access: AccessMask) -> Opened {
+        self.try_get(client, kind, name, access).unwrap()
+    }
+
+    /// Opens anything but a stream by its handle.
+    fn try_present(
+        &mut self,
+        client: ClientId,
+        kind: Kind,
+        handle: HandleId,
+    ) -> Result<Opened, Error> {
+        opened(self.check(client, &Request::OpenPresented { kind }, Came::Handle(handle))?)
+    }
+
+    fn try_duplicate(
+        &mut self,
+        client: ClientId,
+        handle: HandleId,
+        access: AccessMask,
+    ) -> Result<(HandleId, AccessMask), Error> {
+        match self.check(client, &Request::Duplicate { access }, Came::Handle(handle))? {
+            Reply::Handle { handle, granted, .. } => Ok((handle, granted.mask())),
+            other => panic!("Duplicate is answered with {other:?}"),
         }
     }
 
@@ -154,7 +267,8 @@ impl Desk {
             slot_bytes: 1,
             picture: PictureFacts::default(),
         };
-        self.check(client, &Request::StreamPublish { opening, layout }, Some(bytes))
+        let request = Request::StreamPublish { opening, layout };
+        self.check(client, &request, memory(bytes, Writers::One))
     }
 
     fn close(&mut self, handle: HandleId) {
@@ -171,6 +285,20 @@ impl Desk {
         match self.ask(client, &Request::Query { opening }) {
             Ok(Reply::Facts(facts)) => facts,
             other => panic!("Query is answered with {other:?}"),
+        }
+    }
+
+    fn stream_facts(&mut self, client: ClientId, opening: OpeningId) -> StreamFacts {
+        match self.facts(client, opening).facts {
+            Facts::Stream(facts) => facts,
+            Facts::Made(spec) => panic!("it is {spec:?}"),
+        }
+    }
+
+    fn openings_of(&mut self, client: ClientId, opening: OpeningId) -> Vec<OpeningFacts> {
+        match self.ask(client, &Request::Openings { opening, skip: 0 }) {
+            Ok(Reply::Openings { openings, more: false }) => openings,
+            other => panic!("Openings is answered with {other:?}"),
         }
     }
 
@@ -199,6 +327,15 @@ impl Desk {
 
     fn objects(&self) -> usize {
         self.manager.counts().1
+    }
+}
+
+fn opened(reply: Reply) -> Result<Opened, Error> {
+    match reply {
+        Reply::Opened { opening, granted, parts, .. } => {
+            Ok(Opened { opening, granted: granted.mask(), parts })
+        }
+        other => panic!("an opening was asked and the answer is {other:?}"),
     }
 }
 

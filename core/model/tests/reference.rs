@@ -8,6 +8,8 @@ use proptest::test_runner::Config;
 
 #[path = "reference/facts.rs"]
 mod facts;
+#[path = "reference/kinds.rs"]
+mod kinds;
 #[path = "reference/ledger.rs"]
 mod ledger;
 #[path = "reference/steps.rs"]

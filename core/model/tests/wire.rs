@@ -16,6 +16,8 @@ use handfast_model::wire::{
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 
+#[path = "wire/made.rs"]
+mod made;
 #[path = "wire/random.rs"]
 mod random;
 #[path = "wire/samples.rs"]
@@ -200,16 +202,21 @@ mod damage {
     #[test]
     fn counts_that_lie_about_the_length_are_refused() {
         let counts = [
-            ("create.hex", 7),
+            ("stream-create.hex", 5),
+            ("create-fence.hex", 15),
+            ("create-surface.hex", 46),
             ("open.hex", 7),
             ("share.hex", 9),
             ("watch-name.hex", 5),
             ("stream-created.hex", 36),
             ("stock.hex", 0),
             ("listing.hex", 1),
-            ("listing.hex", 47),
-            ("listing.hex", 56),
-            ("facts.hex", 42),
+            ("listing.hex", 45),
+            ("listing.hex", 54),
+            ("facts.hex", 40),
+            ("handle-facts.hex", 44),
+            ("opening-list.hex", 1),
+            ("handle-inodes.hex", 0),
             ("stream-receivers.hex", 1),
         ];
         let samples = samples();
@@ -341,12 +348,12 @@ mod round_trip {
 #[test]
 fn the_longest_listing_fits_a_message() {
     use handfast_model::contract::access::AccessMask;
-    use handfast_model::object::{Caller, Kind};
+    use handfast_model::object::{Caller, Came};
     use handfast_model::security::Token;
 
     let mut manager = Manager::new(1);
     let client = manager.client_arrived(Token { uid: 0, gid: 0 }, 1).unwrap();
-    let caller = Caller { client, time_ns: 0, payload: None };
+    let caller = Caller { client, time_ns: 0, came: Came::Nothing };
     let access = AccessMask::GENERIC_ALL;
     let mut named = 0;
     let mut name = || {
@@ -357,7 +364,7 @@ fn the_longest_listing_fits_a_message() {
     let mut ask = |request: &Request| manager.apply(&caller, request, &mut effects).unwrap();
     // The first objects leave just room for one more, which is the largest there can be.
     for shares in [limits::SHARES_PER_OBJECT_MAX - 25, limits::SHARES_PER_OBJECT_MAX] {
-        let made = ask(&Request::Create { kind: Kind::Stream, name: name(), access });
+        let made = ask(&Request::StreamCreate { name: name(), access });
         let Reply::StreamCreated { opening, .. } = made else { panic!("{made:?}") };
         for _ in 1..shares {
             ask(&Request::Share { opening, name: name(), access });

@@ -41,7 +41,7 @@ pub enum Blocking {
     Never,
 }
 
-/// One packet that arrived whole.
+/// One packet.
 #[derive(Debug)]
 pub struct Received {
     /// How many bytes of the caller's buffer it filled.
@@ -62,8 +62,8 @@ pub enum Incoming {
     /// well-behaved peer does.
     HangUp,
     /// A packet that did not fit the buffer, or descriptors that this process had no room for.
-    /// These are the descriptors that did arrive; closing one may block at its sender's will.
-    Truncated(Vec<OwnedFd>),
+    /// The descriptors are those that did arrive; closing one may block at its sender's will.
+    Truncated(Received),
 }
 
 /// What [`Socket::wait_readable`] saw.
@@ -277,13 +277,14 @@ impl Socket {
                 }
                 Err(error) => return Err(error),
             };
+            let (length, descriptors) = (packet.length, packet.descriptors);
+            let received = Received { length, descriptors, pid: packet.pid };
             return Ok(if packet.truncated {
-                Incoming::Truncated(packet.descriptors)
-            } else if packet.length == 0 && packet.descriptors.is_empty() {
+                Incoming::Truncated(received)
+            } else if length == 0 && received.descriptors.is_empty() {
                 Incoming::HangUp
             } else {
-                let (length, descriptors) = (packet.length, packet.descriptors);
-                Incoming::Message(Received { length, descriptors, pid: packet.pid })
+                Incoming::Message(received)
             });
         }
     }
@@ -463,7 +464,7 @@ mod tests {
         left.send(b"x", &[left.as_fd(); 9], Blocking::Never).unwrap();
         // Room for 16 bytes of header and two numbers.
         let incoming = right.receive_with(&mut [0; 8], &mut [0; 3], Blocking::Never).unwrap();
-        assert!(matches!(incoming, Incoming::Truncated(came) if came.len() == 2));
+        assert!(matches!(incoming, Incoming::Truncated(came) if came.descriptors.len() == 2));
     }
 
     #[test]
@@ -471,7 +472,7 @@ mod tests {
         let (left, right) = Socket::pair().unwrap();
         left.send(&[7; 100], &[left.as_fd()], Blocking::Never).unwrap();
         let incoming = right.receive(&mut [0; 99], Blocking::Never).unwrap();
-        assert!(matches!(incoming, Incoming::Truncated(came) if came.len() == 1));
+        assert!(matches!(incoming, Incoming::Truncated(came) if came.descriptors.len() == 1));
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub(crate) struct Connection {
 /// The request for a stream of this name.
 pub(crate) fn create(name: &str) -> Request {
     let name = Some(RawName::from(name));
-    Request::Create { kind: Kind::Stream, name, access: AccessMask::GENERIC_ALL }
+    Request::StreamCreate { name, access: AccessMask::GENERIC_ALL }
 }
 
 impl Connection {
@@ -70,6 +70,17 @@ impl Connection {
                 Some(handle),
             ) => Ok((opening, handle)),
             (other, _) => bail!("{other:?} instead of a stream"),
+        }
+    }
+
+    /// The memory of a surface that has no page, as it is given to who may read it.
+    pub(crate) fn surface(&mut self, name: &str) -> anyhow::Result<OwnedFd> {
+        let name = RawName::from(name);
+        self.ask(Request::Open { kind: Kind::Surface, name, access: AccessMask::GENERIC_READ })?;
+        let (message, descriptors) = self.hear()?;
+        match (message, descriptors.into_iter().next()) {
+            (BrokerMessage::Reply { reply: Reply::Opened { .. }, .. }, Some(memory)) => Ok(memory),
+            (other, _) => bail!("{other:?} instead of a surface"),
         }
     }
 }

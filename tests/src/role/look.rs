@@ -18,7 +18,8 @@ pub(crate) fn run() -> anyhow::Result<()> {
                 let Some(client) = &mut client else { bail!("there is no connection yet") };
                 let mut answer = String::from("objects:");
                 for object in client.list()? {
-                    let (names, receivers) = (object.names.join(","), object.receivers);
+                    let receivers = object.stream().map_or(0, |stream| stream.receivers);
+                    let names = object.names.join(",");
                     answer += &format!(" {names}/{receivers}");
                 }
                 say(answer)?;

@@ -1,16 +1,20 @@
-//! One end of a stream that does what its standard input says and answers with one line each.
+//! A program that does what its standard input says and answers with one line each.
 //!
 //! It is no part of the product: the tests need processes that stop between any two steps.
 //!
 //! `handfast-role send NAME SLOTS [lossless]`, `handfast-role recv NAME MODE`, and with one word
-//! `linger`, `look`, `names` or `speak`. The first line is `ready` or `error KIND: text`; the end
-//! of its input ends it.
-#![forbid(unsafe_code)]
+//! `linger`, `look`, `names` or `speak`, are ends of a stream; `objects` uses everything else, and
+//! `play SCENE ..` does something by itself. The first line is `ready` or `error KIND: text`; the
+//! end of its input ends it.
 
 mod connection;
+mod inherited;
 mod linger;
 mod look;
 mod names;
+mod objects;
+mod play;
+mod process;
 mod receive;
 mod send;
 mod speak;
@@ -32,21 +36,29 @@ fn main() -> ExitCode {
         ["send", name, slots, rest @ ..] => send::run(name, slots, rest),
         ["recv", name, mode] => receive::run(name, mode),
         ["linger"] => linger::run(),
+        ["inherited", number] => number.parse().map_err(Into::into).and_then(inherited::run),
         ["look"] => look::run(),
         ["names"] => names::run(),
+        ["objects"] => objects::run(),
+        ["play", scene, rest @ ..] => play::run(scene, rest),
         ["speak"] => speak::run(),
         _ => Err(anyhow::anyhow!("there is no role {arguments:?}")),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let known = error.downcast_ref::<handfast::Error>();
-            let kind = known.map_or("Other".into(), |error| format!("{:?}", error.kind()));
             // There is nobody to tell when standard output is closed.
-            drop(say(format!("error {kind}: {error:#}")));
+            drop(say(explain(&error)));
             ExitCode::FAILURE
         }
     }
+}
+
+/// `error KIND: text`.
+fn explain(error: &anyhow::Error) -> String {
+    let known = error.downcast_ref::<handfast::Error>();
+    let kind = known.map_or("Other".into(), |error| format!("{:?}", error.kind()));
+    format!("error {kind}: {error:#}")
 }
 
 /// Answers.

@@ -81,7 +81,7 @@ fn send(socket: &Socket, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) {
 fn welcome() -> Vec<u8> {
     let pid = std::process::id().cast_signed();
     let uid = rustix::process::geteuid().as_raw();
-    BrokerMessage::Welcome(Welcome { version: 1, instance: 1, pid, uid, started_ns: 1 }).encode()
+    BrokerMessage::Welcome(Welcome { version: 2, instance: 1, pid, uid, started_ns: 1 }).encode()
 }
 
 /// It has ended with exit code 1 and one line that says this.
@@ -99,7 +99,7 @@ fn a_broker_of_a_later_version_has_the_program_updated() {
     let broker = FakeBroker::new();
     let refused = BrokerMessage::Refused(Refused::Version { oldest: 7, newest: 9 }).encode();
     let why = format!(
-        "the broker at {} speaks versions 7 to 9, this program 1 to 1: update the program",
+        "the broker at {} speaks versions 7 to 9, this program 2 to 2: update the program",
         broker.scratch.socket().display()
     );
     broker.check(&refused, &why);
@@ -109,7 +109,7 @@ fn a_broker_of_a_later_version_has_the_program_updated() {
 fn a_broker_of_an_earlier_version_is_to_be_updated() {
     let broker = FakeBroker::new();
     let refused = BrokerMessage::Refused(Refused::Version { oldest: 0, newest: 0 }).encode();
-    broker.check(&refused, "speaks versions 0 to 0, this program 1 to 1: update the broker");
+    broker.check(&refused, "speaks versions 0 to 0, this program 2 to 2: update the broker");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use handfast_tests::{Child, Scratch, handfast};
 /// The program `handfast-role`, running.
 #[derive(Debug)]
 pub(crate) struct Role {
-    child: Child,
+    pub(crate) child: Child,
     orders: ChildStdin,
 }
 

@@ -3,19 +3,10 @@
 use bitflags::bitflags;
 
 bitflags! {
-    /// A set of access rights, numbered as in `winnt.h`; the low 16 bits depend on the kind of
-    /// object.
+    /// A set of access rights, numbered as in `winnt.h`; what the low 16 bits mean depends on the
+    /// kind of object ([`crate::object::kind::Rules::rights`] has their names).
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub struct AccessMask: u32 {
-        /// Take frames from a stream (`handfast recv`).
-        const STREAM_RECEIVE = 0x0000_0001;
-        /// Be the sender of a stream.
-        const STREAM_SEND = 0x0000_0002;
-        /// See a stream's counters and who receives it (`handfast show`).
-        const STREAM_QUERY = 0x0000_0004;
-        /// Every specific right of a stream.
-        const STREAM_ALL = 0x0000_0007;
-
         /// `DELETE`.
         const DELETE = 0x0001_0000;
         /// `READ_CONTROL`: read the security descriptor.
@@ -45,6 +36,46 @@ bitflags! {
     }
 }
 
+/// The rights of one kind of object each: different kinds give the same bits different meanings.
+impl AccessMask {
+    /// Take frames from a stream (`handfast recv`).
+    pub const STREAM_RECEIVE: Self = Self::from_bits_retain(0x0001);
+    /// Be the sender of a stream.
+    pub const STREAM_SEND: Self = Self::from_bits_retain(0x0002);
+    /// See a stream's counters and who receives it (`handfast show`).
+    pub const STREAM_QUERY: Self = Self::from_bits_retain(0x0004);
+    /// Every specific right of a stream.
+    pub const STREAM_ALL: Self = Self::from_bits_retain(0x0007);
+
+    /// Write a surface (`DXGI_SHARED_RESOURCE_WRITE`). Reading one takes `READ_CONTROL`, which is
+    /// what `DXGI_SHARED_RESOURCE_READ` stands for.
+    pub const SURFACE_WRITE: Self = Self::from_bits_retain(0x0001);
+
+    /// Wait for a fence and read its value (`SYNC_OBJECT_WAIT`).
+    pub const FENCE_WAIT: Self = Self::from_bits_retain(0x0001);
+    /// Signal a fence (`SYNC_OBJECT_SIGNAL`).
+    pub const FENCE_SIGNAL: Self = Self::from_bits_retain(0x0002);
+
+    /// See an event's state (`EVENT_QUERY_STATE`).
+    pub const EVENT_QUERY: Self = Self::from_bits_retain(0x0001);
+    /// Set and reset an event (`EVENT_MODIFY_STATE`).
+    pub const EVENT_MODIFY: Self = Self::from_bits_retain(0x0002);
+
+    /// See a section's size (`SECTION_QUERY`).
+    pub const SECTION_QUERY: Self = Self::from_bits_retain(0x0001);
+    /// Map a section for writing (`SECTION_MAP_WRITE`).
+    pub const SECTION_MAP_WRITE: Self = Self::from_bits_retain(0x0002);
+    /// Map a section for reading (`SECTION_MAP_READ`).
+    pub const SECTION_MAP_READ: Self = Self::from_bits_retain(0x0004);
+    /// Map a section for executing (`SECTION_MAP_EXECUTE`); nothing of ours can be executed.
+    pub const SECTION_MAP_EXECUTE: Self = Self::from_bits_retain(0x0008);
+    /// Grow a section (`SECTION_EXTEND_SIZE`); ours have a fixed size.
+    pub const SECTION_EXTEND: Self = Self::from_bits_retain(0x0010);
+
+    /// `STANDARD_RIGHTS_REQUIRED`.
+    pub const STANDARD_REQUIRED: Self = Self::from_bits_retain(0x000F_0000);
+}
+
 /// What the four generic bits mean for one kind of object (`GENERIC_MAPPING`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GenericMapping {
@@ -54,7 +85,7 @@ pub struct GenericMapping {
     pub write: AccessMask,
     /// Stands for `GENERIC_EXECUTE`.
     pub execute: AccessMask,
-    /// Stands for `GENERIC_ALL`; also every right the kind defines.
+    /// Stands for `GENERIC_ALL`: what the owner has. A kind may define more rights than these.
     pub all: AccessMask,
 }
 

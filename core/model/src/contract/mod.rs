@@ -7,3 +7,4 @@ pub mod format;
 pub mod frame;
 pub mod limits;
 pub mod status;
+pub mod surface;

@@ -1,6 +1,7 @@
 //! What the broker has to do after a request was applied. Effects cannot fail.
 
 use super::id::{ClientId, HandleId, OpeningId, PageId, PayloadId};
+use super::spec::Reset;
 
 /// Whose words a page holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -9,6 +10,38 @@ pub enum PageKind {
     StreamSender,
     /// A receiver's page: written by that receiver.
     StreamReceiver,
+    /// A fence's page.
+    Fence {
+        /// Its first value.
+        value: u64,
+    },
+    /// An event's page.
+    Event {
+        /// What a wait does to it.
+        reset: Reset,
+        /// Whether it is set at first.
+        signaled: bool,
+    },
+    /// The page of a surface's keyed mutex.
+    KeyedMutex,
+}
+
+/// Whether who takes a seat at a fence counts as one who signals it from the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Signaller {
+    /// Its maker.
+    Yes,
+    /// Everybody else, until he signals.
+    No,
+}
+
+/// How a client left a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Leaving {
+    /// It dropped its last opening.
+    Released,
+    /// Its process ended, or its connection did.
+    Died,
 }
 
 /// How a stream ended.
@@ -52,6 +85,39 @@ pub enum Effect {
     BumpEvents {
         /// The sender's page.
         page: PageId,
+    },
+    /// A client that may write the page has come: clear what the last holder of its seat left.
+    TakeSeat {
+        /// The page.
+        page: PageId,
+        /// Its number at this page.
+        seat: u32,
+        /// Whether it signals from the start.
+        signaller: Signaller,
+    },
+    /// It has gone: free what it held in the page and wake whoever waits for it.
+    LeaveSeat {
+        /// The page.
+        page: PageId,
+        /// Its number at this page.
+        seat: u32,
+        /// How it went.
+        leaving: Leaving,
+    },
+    /// An opening of a surface with a keyed mutex has gone: abandon what it owned, and wake whoever
+    /// waits.
+    LeaveOwner {
+        /// The page.
+        page: PageId,
+        /// Its number at the keyed mutex.
+        owner: u32,
+    },
+    /// So many openings now wait on this page that cannot write it.
+    SetReaders {
+        /// The page.
+        page: PageId,
+        /// How many.
+        count: u32,
     },
     /// Unmap the page and close its descriptors.
     DropPage {

@@ -29,6 +29,8 @@ pub enum Cap {
     Watches,
     /// Receivers of this stream.
     Receivers,
+    /// Processes that may write the page of this object.
+    Seats,
     /// Slots of one generation.
     Slots,
     /// Bytes of one slot.
@@ -41,7 +43,7 @@ pub enum Cap {
 
 impl Cap {
     /// Every cap, in wire order.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Clients,
         Self::ClientsOfUser,
         Self::Openings,
@@ -55,6 +57,7 @@ impl Cap {
         Self::SlotBytes,
         Self::PayloadBytes,
         Self::BrokerResources,
+        Self::Seats,
     ];
 
     /// What is capped, in words.
@@ -70,6 +73,7 @@ impl Cap {
             Self::Objects => "objects of this user",
             Self::Watches => "names this program waits for",
             Self::Receivers => "receivers of this stream",
+            Self::Seats => "processes that have this object open",
             Self::Slots => "slots of a stream",
             Self::SlotBytes => "bytes of one frame",
             Self::PayloadBytes => "bytes of shared memory of this user",
@@ -128,12 +132,20 @@ pub enum Error {
         found: Kind,
     },
     /// The descriptor, or the opening's granted access, does not allow it.
-    #[error("access denied: asked 0x{:08X}, granted 0x{:08X}", wanted.bits(), granted.bits())]
+    #[error(
+        "access denied: asked 0x{:08X}, granted 0x{:08X}, the {kind} belongs to user {owner_uid}",
+        wanted.bits(),
+        granted.bits()
+    )]
     AccessDenied {
         /// Rights asked for.
         wanted: AccessMask,
         /// Rights there are.
         granted: AccessMask,
+        /// User that the object belongs to.
+        owner_uid: u32,
+        /// Kind of the object.
+        kind: Kind,
     },
     /// Access 0 or bits that the kind does not define, when creating.
     #[error("the access mask 0x{:08X} is not one this kind of object has", wanted.bits())]
@@ -181,6 +193,15 @@ pub enum Error {
     /// The request needs one descriptor of sealed memory and none came, or one came unasked.
     #[error("the request came without the memory it needs, or with memory it does not take")]
     PayloadMissing,
+    /// The descriptor that came is no handle of this broker, or its last copy is gone.
+    #[error("the descriptor is no handle that this broker made")]
+    HandleUnknown,
+    /// There can be no such object.
+    #[error("there can be no {kind} of this size or shape")]
+    SpecInvalid {
+        /// Kind of the object.
+        kind: Kind,
+    },
     /// A limit.
     #[error("no room: the limit of {} is {limit}", cap.words())]
     CapReached {
@@ -208,9 +229,10 @@ impl Error {
             | Self::JoinedAlready { .. }
             | Self::GenerationOutOfOrder { .. }
             | Self::PayloadTooSmall { .. }
-            | Self::PayloadMissing => Status::E_INVALIDARG,
+            | Self::PayloadMissing
+            | Self::SpecInvalid { .. } => Status::E_INVALIDARG,
             Self::AccessDenied { .. } => Status::E_ACCESSDENIED,
-            Self::OpeningUnknown { .. } => Status::E_HANDLE,
+            Self::OpeningUnknown { .. } | Self::HandleUnknown => Status::E_HANDLE,
             Self::StreamOver => Status::DXGI_ERROR_DEVICE_REMOVED,
             Self::CapReached { .. } => Status::E_OUTOFMEMORY,
         }

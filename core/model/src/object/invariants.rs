@@ -1,14 +1,17 @@
 //! What must hold after every step. A violation is a defect of the model itself.
 
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
 
 use thiserror::Error;
 
 use crate::contract::limits;
 
 use super::id::{ClientId, HandleId, OpeningId, PageId, ShareId};
+use super::kind::made::Made;
 use super::kind::stream::Stream;
 use super::manager::Manager;
+use super::spec::View;
 use super::state::{Body, Object, Usage};
 
 /// Something that must never be. After one, a wrong access table is worse than none: the broker
@@ -33,6 +36,9 @@ pub enum Violation {
     /// A stream's sender or receiver that does not hold it open.
     #[error("stream {0} has a sender or receiver without an opening")]
     Stream(u64),
+    /// An object whose seats or readers are not those of its openings.
+    #[error("object {0} has seats, readers or parts that its openings do not account for")]
+    Made(u64),
     /// A page that is in two places.
     #[error("page {0} is in two places")]
     Page(PageId),
@@ -68,13 +74,24 @@ fn counters(manager: &Manager) -> Result<(), Violation> {
         (last(manager.shares.keys().next_back().map(|id| id.0)), given.share),
         (last(manager.handles.keys().next_back().map(|id| id.0)), given.handle),
     ];
-    for Object { body: Body::Stream(stream), .. } in manager.objects.values() {
-        pairs.push((last(stream.payload.map(|(_, id, _)| id.0)), given.payload));
-        pairs.extend(stream_pages(stream).map(|page| (page.0, given.page)));
+    for Object { body, .. } in manager.objects.values() {
+        let payload = match body {
+            Body::Stream(stream) => stream.payload.map(|(_, id, _)| id),
+            Body::Made(made) => made.payload.map(|(id, _)| id),
+        };
+        pairs.push((last(payload.map(|id| id.0)), given.payload));
+        pairs.extend(body_pages(body).into_iter().map(|page| (page.0, given.page)));
     }
     // No counter comes near its end.
     let counted = |(id, counter): &(u64, u64)| id <= counter && *counter <= u64::MAX / 2;
     require(pairs.iter().all(counted), Violation::Counter)
+}
+
+fn body_pages(body: &Body) -> Vec<PageId> {
+    match body {
+        Body::Stream(stream) => stream_pages(stream).copied().collect(),
+        Body::Made(made) => made.page.into_iter().collect(),
+    }
 }
 
 fn stream_pages(stream: &Stream) -> impl Iterator<Item = &PageId> {
@@ -122,8 +139,12 @@ fn objects(manager: &Manager) -> Result<(), Violation> {
         let used = object.openings > 0 || !object.shares.is_empty();
         let shared = object.shares.iter().all(|share| manager.shares.contains_key(share));
         require(counted && used && shared, Violation::Object(*id))?;
-        let Body::Stream(stream) = &object.body;
-        require(stream_holds(manager, *id, stream), Violation::Stream(*id))?;
+        match &object.body {
+            Body::Stream(stream) => {
+                require(stream_holds(manager, *id, stream), Violation::Stream(*id))?;
+            }
+            Body::Made(made) => require(made_holds(manager, *id, made), Violation::Made(*id))?,
+        }
     }
     Ok(())
 }
@@ -148,6 +169,37 @@ fn stream_holds(manager: &Manager, object: u64, stream: &Stream) -> bool {
         })
 }
 
+/// Whether seats and readers are those of the openings there are.
+fn made_holds(manager: &Manager, object: u64, made: &Made) -> bool {
+    let spec = &made.spec;
+    let mut seats: BTreeMap<ClientId, u32> = BTreeMap::new();
+    let (mut readers, mut owners) = (0, BTreeSet::new());
+    for (id, client) in &manager.clients {
+        for opened in client.openings.values().filter(|opened| opened.object == object) {
+            let granted = opened.granted.mask();
+            if made.page.is_some() && spec.page_view(granted) == Some(View::Writable) {
+                *seats.entry(*id).or_default() += 1;
+            }
+            if spec.reads_to_wait(granted) {
+                readers += 1;
+            }
+            if opened.owner > made.last_owner || (opened.owner > 0 && !owners.insert(opened.owner))
+            {
+                return false;
+            }
+        }
+    }
+    let numbers: BTreeSet<u32> = made.seats.values().map(|seat| seat.number).collect();
+    numbers.len() == made.seats.len()
+        && numbers.iter().all(|number| *number < limits::SEATS_PER_PAGE_MAX)
+        && made.seats.len() == seats.len()
+        && made.seats.iter().all(|(id, seat)| seats.get(id) == Some(&seat.openings))
+        && made.readers == readers
+        && made.page.is_some() == spec.page().is_some()
+        && made.payload.is_some() == spec.writers().is_some()
+        && spec.needs_bytes().is_ok_and(|needs| needs <= made.payload_bytes())
+}
+
 fn openings(manager: &Manager) -> Result<(), Violation> {
     for (id, client) in &manager.clients {
         for (opening, opened) in &client.openings {
@@ -160,9 +212,9 @@ fn openings(manager: &Manager) -> Result<(), Violation> {
 
 fn pages(manager: &Manager) -> Result<(), Violation> {
     let mut seen = BTreeSet::new();
-    for Object { body: Body::Stream(stream), .. } in manager.objects.values() {
-        for page in stream_pages(stream) {
-            require(seen.insert(*page), Violation::Page(*page))?;
+    for Object { body, .. } in manager.objects.values() {
+        for page in body_pages(body) {
+            require(seen.insert(page), Violation::Page(page))?;
         }
     }
     Ok(())
@@ -176,10 +228,10 @@ fn usage(manager: &Manager) -> Result<(), Violation> {
     for handle in manager.handles.values() {
         counted.entry(handle.uid).or_default().handles += 1;
     }
-    for Object { maker, body: Body::Stream(stream), .. } in manager.objects.values() {
+    for Object { maker, body, .. } in manager.objects.values() {
         let usage = counted.entry(maker.token.uid).or_default();
         usage.objects += 1;
-        usage.payload_bytes = usage.payload_bytes.saturating_add(stream.payload_bytes());
+        usage.payload_bytes = usage.payload_bytes.saturating_add(body.payload_bytes());
         let within = usage.payload_bytes <= limits::PAYLOAD_BYTES_PER_UID_MAX;
         require(within, Violation::Usage(maker.token.uid))?;
     }

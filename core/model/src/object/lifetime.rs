@@ -62,18 +62,20 @@ pub(crate) fn remove_handle(manager: &mut Manager, handle: HandleId, effects: &m
     destroy_if_unused(manager, share.object, effects);
 }
 
-/// Counts a new opening of `client`; the caller has checked the cap.
+/// Counts a new opening of `client`, with its number at a keyed mutex; the caller has checked the
+/// cap.
 pub(crate) fn add_opening(
     manager: &mut Manager,
     client: ClientId,
     object: u64,
     granted: Granted,
+    owner: u32,
 ) -> OpeningId {
     let mut id = OpeningId(0);
     if let Some(record) = manager.clients.get_mut(&client) {
         record.next_opening = record.next_opening.wrapping_add(1);
         id = OpeningId(record.next_opening);
-        record.openings.insert(id, Opening { object, granted });
+        record.openings.insert(id, Opening { object, granted, owner });
     }
     if let Some(record) = manager.objects.get_mut(&object) {
         record.openings += 1;
@@ -94,6 +96,9 @@ pub(crate) fn remove_opening(
     op::stream::leave(manager, opened.object, (client, opening), cause, effects);
     if let Some(object) = manager.objects.get_mut(&opened.object) {
         object.openings -= 1;
+        if let Body::Made(made) = &mut object.body {
+            op::made::leave(made, client, &opened, cause, effects);
+        }
     }
     destroy_if_unused(manager, opened.object, effects);
     op::watch::changed(manager, effects);
@@ -111,6 +116,10 @@ fn destroy_if_unused(manager: &mut Manager, object: u64, effects: &mut Vec<Effec
     let uid = record.maker.token.uid;
     match record.body {
         Body::Stream(stream) => destroy_stream(manager, uid, &stream, effects),
+        Body::Made(made) => {
+            drop_payload(manager, uid, made.payload, effects);
+            effects.extend(made.page.map(|page| Effect::DropPage { page }));
+        }
     }
     manager.release(uid, |usage| usage.objects -= 1);
 }

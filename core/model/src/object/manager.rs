@@ -8,13 +8,13 @@ use crate::security::Token;
 
 use super::effect::Effect;
 use super::error::{Cap, Error};
-use super::id::{ClientId, HandleId, PageId, PayloadId, ShareId};
+use super::id::{ClientId, HandleId, OpeningId, PageId, PayloadId, ShareId};
 use super::invariants::{self, Violation};
 use super::lifetime::{self, Cause};
 use super::name::{ObjectName, RawName};
 use super::op;
 use super::reply::Reply;
-use super::request::{ReceivedPayload, Request, Resources};
+use super::request::{Came, Request, Resources, Takes};
 use super::snapshot::{self, SnapshotError};
 use super::state::{Client, Counters, Handle, Object, Share, Usage};
 
@@ -25,8 +25,8 @@ pub struct Caller {
     pub client: ClientId,
     /// Nanoseconds since 1970, passed in because the model has no clock.
     pub time_ns: u64,
-    /// The sealed memory that came with the request.
-    pub payload: Option<ReceivedPayload>,
+    /// What came with the request.
+    pub came: Came,
 }
 
 /// Every object, share, handle, opening, name and client of one broker.
@@ -73,13 +73,26 @@ impl Manager {
         request: &Request,
         effects: &mut Vec<Effect>,
     ) -> Result<Reply, Error> {
-        let takes_memory = matches!(request, Request::StreamPublish { .. });
-        if caller.payload.is_some() != takes_memory {
-            return Err(Error::PayloadMissing);
+        match (request.takes(), caller.came) {
+            (Takes::Nothing, Came::Nothing) | (Takes::Handle, Came::Handle(_)) => {}
+            (Takes::Memory(writers), Came::Memory(memory)) if memory.writers == writers => {}
+            (Takes::Handle, _) => return Err(Error::HandleUnknown),
+            (Takes::Nothing | Takes::Memory(_), _) => return Err(Error::PayloadMissing),
         }
         match request {
-            Request::Create { kind, name, access } => {
-                op::create::create(self, caller, effects, *kind, name.as_ref(), *access)
+            Request::Create { spec, name, access } => {
+                op::create::create(self, caller, effects, *spec, name.as_ref(), *access)
+            }
+            Request::StreamCreate { name, access } => {
+                op::create::create_stream(self, caller, effects, name.as_ref(), *access)
+            }
+            Request::OpenPresented { kind } => op::presented::open(self, caller, effects, *kind),
+            Request::Duplicate { access } => {
+                op::presented::duplicate(self, caller, effects, *access)
+            }
+            Request::QueryPresented => op::presented::query(self, caller, effects),
+            Request::Openings { opening, skip } => {
+                op::query::openings(self, caller, effects, *opening, *skip)
             }
             Request::Share { opening, name, access } => {
                 op::create::share(self, caller, effects, *opening, name.as_ref(), *access)
@@ -169,15 +182,27 @@ impl Manager {
     /// about them first and reports the closed ones, so that a name is free the moment its last
     /// handle is closed, not when the broker happens to hear of it.
     #[must_use]
-    pub fn handles_to_poll(&self, client: ClientId, request: &Request) -> Vec<HandleId> {
+    pub fn handles_to_poll(
+        &self,
+        client: ClientId,
+        request: &Request,
+        came: Came,
+    ) -> Vec<HandleId> {
         let name = match request {
             Request::Create { name: Some(name), .. }
+            | Request::StreamCreate { name: Some(name), .. }
             | Request::Share { name: Some(name), .. }
             | Request::Open { name, .. }
             | Request::OpenHandle { name, .. }
             | Request::WatchName { name, .. } => name,
             Request::List { .. } => return self.handle_ids(),
+            // Copies that are gone give room to the one that is made.
+            Request::Duplicate { .. } => return self.siblings(came),
             Request::Create { name: None, .. }
+            | Request::StreamCreate { name: None, .. }
+            | Request::OpenPresented { .. }
+            | Request::QueryPresented
+            | Request::Openings { .. }
             | Request::Share { name: None, .. }
             | Request::Drop { .. }
             | Request::Mapped { .. }
@@ -190,7 +215,16 @@ impl Manager {
             | Request::StreamStock { .. }
             | Request::StreamInspect { .. } => return Vec::new(),
         };
-        let Some(share) = self.share_named(client, name) else { return Vec::new() };
+        self.share_named(client, name).map_or_else(Vec::new, |share| self.handles_of(share))
+    }
+
+    /// The handles of the share that a handle is of.
+    fn siblings(&self, came: Came) -> Vec<HandleId> {
+        let Came::Handle(handle) = came else { return Vec::new() };
+        self.handles.get(&handle).map_or_else(Vec::new, |handle| self.handles_of(handle.share))
+    }
+
+    fn handles_of(&self, share: ShareId) -> Vec<HandleId> {
         self.handles
             .iter()
             .filter_map(|(id, handle)| (handle.share == share).then_some(*id))
@@ -207,16 +241,22 @@ impl Manager {
     #[must_use]
     pub fn resources(request: &Request) -> Resources {
         match request {
-            Request::Create { .. } => {
+            Request::Create { spec, .. } => {
+                Resources { pages: spec.page().iter().count(), handles: 1 }
+            }
+            Request::StreamCreate { .. } => {
                 Resources { pages: 1 + limits::RECEIVER_PAGES_READY, handles: 1 }
             }
-            Request::Share { .. } | Request::OpenHandle { .. } => {
+            Request::Share { .. } | Request::OpenHandle { .. } | Request::Duplicate { .. } => {
                 Resources { pages: 0, handles: 1 }
             }
             Request::StreamStock { .. } => {
                 Resources { pages: limits::RECEIVER_PAGES_READY, handles: 0 }
             }
             Request::Open { .. }
+            | Request::OpenPresented { .. }
+            | Request::QueryPresented
+            | Request::Openings { .. }
             | Request::Drop { .. }
             | Request::Mapped { .. }
             | Request::WatchName { .. }
@@ -235,6 +275,16 @@ impl Manager {
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.clients.is_empty() && self.objects.is_empty()
+    }
+
+    /// The handles of an object that a client has open, for who looks for their holders.
+    #[must_use]
+    pub fn handles_of_opening(&self, client: ClientId, opening: OpeningId) -> Vec<HandleId> {
+        let opened = self.clients.get(&client).and_then(|client| client.openings.get(&opening));
+        let object = opened.and_then(|opened| self.objects.get(&opened.object));
+        let shares = object.map(|object| &object.shares);
+        let of_object = |handle: &Handle| shares.is_some_and(|all| all.contains(&handle.share));
+        self.handles.iter().filter_map(|(id, one)| of_object(one).then_some(*id)).collect()
     }
 
     /// Every handle that the broker made and that is not known to be closed.

@@ -9,6 +9,7 @@ use super::generation::{GenerationLayout, PictureFacts};
 use super::id::{ClientId, HandleId, ObjectId, OpeningId, PageId, PayloadId};
 use super::kind::Kind;
 use super::name::ObjectName;
+use super::spec::{Spec, View};
 
 /// One descriptor that goes with a reply, in the order of [`Reply::attachments`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +20,9 @@ pub enum Attachment {
     WritablePage(PageId),
     /// A page, read-only.
     ReadOnlyPage(PageId),
-    /// Sealed memory.
+    /// Memory, writable.
+    WritablePayload(PayloadId),
+    /// Memory, as those get it who may not write it.
     Payload(PayloadId),
     /// A pidfd of a client's process.
     Process(ClientId),
@@ -30,8 +33,6 @@ pub enum Attachment {
 pub struct ListEntry {
     /// Its id.
     pub object: ObjectId,
-    /// Its kind.
-    pub kind: Kind,
     /// Names of its shares that the caller may see.
     pub names: Vec<ObjectName>,
     /// Process that made it.
@@ -44,8 +45,67 @@ pub struct ListEntry {
     pub handles: u32,
     /// Openings.
     pub openings: u32,
-    /// More, for a stream.
-    pub stream: Option<StreamFacts>,
+    /// What it is.
+    pub facts: Facts,
+}
+
+impl ListEntry {
+    /// Its kind.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        match &self.facts {
+            Facts::Stream(_) => Kind::Stream,
+            Facts::Made(spec) => spec.kind(),
+        }
+    }
+}
+
+/// What an object is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Facts {
+    /// A stream.
+    Stream(StreamFacts),
+    /// Anything else: what it was made of.
+    Made(Spec),
+}
+
+/// What an opening gets of an object that is no stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Parts {
+    /// The client's number at the page, if it may write it.
+    pub seat: u32,
+    /// The opening's number at the keyed mutex; 0 if there is none.
+    pub owner: u32,
+    /// The attached page.
+    pub page: Option<(PageId, View)>,
+    /// The attached memory.
+    pub payload: Option<(PayloadId, View)>,
+}
+
+impl Parts {
+    fn attach(&self, list: &mut Vec<Attachment>) {
+        list.extend(self.page.map(|(page, view)| match view {
+            View::Writable => Attachment::WritablePage(page),
+            View::ReadOnly => Attachment::ReadOnlyPage(page),
+        }));
+        list.extend(self.payload.map(|(payload, view)| match view {
+            View::Writable => Attachment::WritablePayload(payload),
+            View::ReadOnly => Attachment::Payload(payload),
+        }));
+    }
+}
+
+/// One opening of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpeningFacts {
+    /// The process that holds it.
+    pub pid: i32,
+    /// Its user.
+    pub uid: u32,
+    /// What it may do.
+    pub granted: Granted,
+    /// Its number at the keyed mutex; 0 if there is none.
+    pub owner: u32,
 }
 
 /// What the model knows of a stream.
@@ -79,7 +139,47 @@ pub struct ReceiverFacts {
 pub enum Reply {
     /// Done; nothing to say.
     Done,
-    /// `Create`: attached are the handle, the sender's page and the first receiver pages.
+    /// `Create`: attached are the handle and the parts, whose memory is the maker's own.
+    Created {
+        /// The object.
+        object: ObjectId,
+        /// The new opening.
+        opening: OpeningId,
+        /// The attached handle.
+        handle: HandleId,
+        /// What the handle may do.
+        granted: Granted,
+        /// What the opening gets.
+        parts: Parts,
+    },
+    /// `Open`, `OpenPresented`: attached are the parts.
+    Opened {
+        /// The object.
+        object: ObjectId,
+        /// The new opening.
+        opening: OpeningId,
+        /// What it may do.
+        granted: Granted,
+        /// What the object is made of.
+        spec: Spec,
+        /// What the opening gets.
+        parts: Parts,
+    },
+    /// `QueryPresented`.
+    HandleFacts {
+        /// What the handle may do.
+        granted: Granted,
+        /// What it is of.
+        entry: ListEntry,
+    },
+    /// `Openings`.
+    Openings {
+        /// In the order of their clients.
+        openings: Vec<OpeningFacts>,
+        /// Whether there are more.
+        more: bool,
+    },
+    /// `StreamCreate`: attached are the handle, the sender's page and the first receiver pages.
     StreamCreated {
         /// The object.
         object: ObjectId,
@@ -165,7 +265,14 @@ impl Reply {
             | Self::Watching { .. }
             | Self::Listing { .. }
             | Self::Facts(_)
+            | Self::HandleFacts { .. }
+            | Self::Openings { .. }
             | Self::StreamFull => {}
+            Self::Created { handle, parts, .. } => {
+                list.push(Attachment::Handle(*handle));
+                parts.attach(&mut list);
+            }
+            Self::Opened { parts, .. } => parts.attach(&mut list),
             Self::StreamCreated { handle, page, stock, .. } => {
                 list.push(Attachment::Handle(*handle));
                 list.push(Attachment::WritablePage(*page));

@@ -3,17 +3,26 @@
 use crate::contract::access::AccessMask;
 
 use super::generation::GenerationLayout;
-use super::id::OpeningId;
+use super::id::{HandleId, OpeningId};
 use super::kind::Kind;
 use super::name::RawName;
+use super::spec::{Spec, Writers};
 
 /// One request. Numbers and names are unchecked; [`super::Manager::apply`] checks them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// Make an object with one share over it: a handle that bears the name, and an opening.
+    /// Make an object with one share over it: a handle that bears the name, and an opening that
+    /// may do everything. The memory of one that has memory comes with the request.
     Create {
-        /// Kind of object.
-        kind: Kind,
+        /// What it is made of.
+        spec: Spec,
+        /// Its name, or none.
+        name: Option<RawName>,
+        /// Access of the handle.
+        access: AccessMask,
+    },
+    /// Make a stream, as [`Self::Create`]; the opening is its sender.
+    StreamCreate {
         /// Its name, or none.
         name: Option<RawName>,
         /// Access of the handle and the opening.
@@ -36,6 +45,26 @@ pub enum Request {
         name: RawName,
         /// Access wanted.
         access: AccessMask,
+    },
+    /// Open the object of a handle; the handle comes with the request.
+    OpenPresented {
+        /// Kind it must be of.
+        kind: Kind,
+    },
+    /// Make another handle, with other rights, on the share of a handle that comes with the
+    /// request. Fewer rights are never checked.
+    Duplicate {
+        /// Access wanted; empty for the same.
+        access: AccessMask,
+    },
+    /// What a handle that comes with the request is of.
+    QueryPresented,
+    /// Who holds an opened object open.
+    Openings {
+        /// The opening.
+        opening: OpeningId,
+        /// How many to skip.
+        skip: u32,
     },
     /// Make another share, with a name or without, over an opened object.
     Share {
@@ -114,11 +143,81 @@ pub enum Request {
     },
 }
 
+/// What has to come with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Takes {
+    /// No descriptor.
+    Nothing,
+    /// Memory: for one writer one descriptor with every seal, for several one that can be written
+    /// and one that cannot.
+    Memory(Writers),
+    /// A handle.
+    Handle,
+}
+
+impl Takes {
+    /// How many descriptors that is.
+    #[must_use]
+    pub const fn descriptors(self) -> u16 {
+        match self {
+            Self::Nothing => 0,
+            Self::Memory(Writers::One) | Self::Handle => 1,
+            Self::Memory(Writers::Several) => 2,
+        }
+    }
+}
+
+/// What came with a request, as the broker found it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Came {
+    /// No descriptor, or one that is neither of the others.
+    Nothing,
+    /// Memory.
+    Memory(ReceivedPayload),
+    /// A handle that this broker made.
+    Handle(HandleId),
+}
+
+impl Request {
+    /// What has to come with it.
+    #[must_use]
+    pub const fn takes(&self) -> Takes {
+        match self {
+            Self::Create { spec, .. } => match spec.writers() {
+                Some(writers) => Takes::Memory(writers),
+                None => Takes::Nothing,
+            },
+            Self::StreamPublish { .. } => Takes::Memory(Writers::One),
+            Self::OpenPresented { .. } | Self::Duplicate { .. } | Self::QueryPresented => {
+                Takes::Handle
+            }
+            Self::StreamCreate { .. }
+            | Self::Open { .. }
+            | Self::OpenHandle { .. }
+            | Self::Openings { .. }
+            | Self::Share { .. }
+            | Self::Drop { .. }
+            | Self::Mapped { .. }
+            | Self::WatchName { .. }
+            | Self::WatchAll { .. }
+            | Self::Unwatch { .. }
+            | Self::List { .. }
+            | Self::Query { .. }
+            | Self::StreamJoin { .. }
+            | Self::StreamGeneration { .. }
+            | Self::StreamStock { .. }
+            | Self::StreamInspect { .. } => Takes::Nothing,
+        }
+    }
+}
+
 /// Memory that came with a request, as the broker found it: sealed, and of this size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReceivedPayload {
     /// Its size, sealed.
     pub size_bytes: u64,
+    /// Who can write it, as its seals say.
+    pub writers: Writers,
 }
 
 /// What the broker has to hold ready before a request is applied, so that performing the effects

@@ -12,13 +12,14 @@ use super::effect::StreamEnd;
 use super::generation::{GenerationLayout, PictureFacts};
 use super::id::{ClientId, HandleId, OpeningId, PageId, PayloadId, ShareId};
 use super::invariants::Violation;
-use super::kind::Kind;
+use super::kind::made::{Made, Seat};
 use super::kind::stream::{Mapped, Receiver, Stream};
 use super::manager::Manager;
 use super::name::{Directory, ObjectName};
+use super::spec::Spec;
 use super::state::{Body, Client, Counters, Handle, Maker, Object, Opening, Share, Usage, Watch};
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Why bytes are no snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -145,10 +146,10 @@ fn recount(manager: &mut Manager) {
             }
         }
     }
-    for Object { maker, body: Body::Stream(stream), .. } in manager.objects.values() {
+    for Object { maker, body, .. } in manager.objects.values() {
         let usage: &mut Usage = manager.usage.entry(maker.token.uid).or_default();
         usage.objects += 1;
-        usage.payload_bytes = usage.payload_bytes.saturating_add(stream.payload_bytes());
+        usage.payload_bytes = usage.payload_bytes.saturating_add(body.payload_bytes());
     }
 }
 
@@ -200,6 +201,7 @@ fn put_client(w: &mut ByteWriter, client: &Client) {
         w.u32(id.0);
         w.u64(opening.object);
         w.u32(opening.granted.mask().bits());
+        w.u32(opening.owner);
     }
     w.count(client.watches.len());
     for (number, watch) in &client.watches {
@@ -222,11 +224,11 @@ fn client(r: &mut ByteReader<'_>) -> Result<Client, Malformed> {
         openings: BTreeMap::new(),
         watches: BTreeMap::new(),
     };
-    for _ in 0..r.count(16)? {
+    for _ in 0..r.count(20)? {
         let id = OpeningId(r.u32()?);
         let object = r.u64()?;
         let granted = Granted::from_stored(r.u32()?);
-        client.openings.insert(id, Opening { object, granted });
+        client.openings.insert(id, Opening { object, granted, owner: r.u32()? });
     }
     for _ in 0..r.count(5)? {
         let number = r.u32()?;
@@ -242,18 +244,59 @@ fn client(r: &mut ByteReader<'_>) -> Result<Client, Malformed> {
 
 fn put_object(w: &mut ByteWriter, object: &Object) {
     put_maker(w, &object.maker);
-    w.u16(object.body.kind().rules().number);
     match &object.body {
-        Body::Stream(stream) => put_stream(w, stream),
+        Body::Stream(stream) => {
+            w.u8(0);
+            put_stream(w, stream);
+        }
+        Body::Made(made) => {
+            w.u8(1);
+            put_made(w, made);
+        }
     }
 }
 
 fn object(r: &mut ByteReader<'_>) -> Result<Object, Malformed> {
     let maker = maker(r)?;
-    let body = match Kind::from_number(r.u16()?).ok_or(Malformed)? {
-        Kind::Stream => Body::Stream(stream(r)?),
+    let body = match r.u8()? {
+        0 => Body::Stream(stream(r)?),
+        1 => Body::Made(made(r)?),
+        _ => return Err(Malformed),
     };
     Ok(Object { maker, shares: BTreeSet::new(), openings: 0, body })
+}
+
+fn put_made(w: &mut ByteWriter, made: &Made) {
+    made.spec.encode(w);
+    w.count(made.page.iter().count());
+    made.page.iter().for_each(|page| w.u64(page.0));
+    w.count(made.payload.iter().count());
+    if let Some((payload, size_bytes)) = &made.payload {
+        w.u64(payload.0);
+        w.u64(*size_bytes);
+    }
+    w.count(made.seats.len());
+    for (client, seat) in &made.seats {
+        w.u64(client.0);
+        w.u32(seat.number);
+        w.u32(seat.openings);
+    }
+    w.u32(made.readers);
+    w.u32(made.last_owner);
+}
+
+fn made(r: &mut ByteReader<'_>) -> Result<Made, Malformed> {
+    let spec = Spec::decode(r)?;
+    let page = optional(r, |r| r.u64().map(PageId))?;
+    let payload = optional(r, |r| Ok((PayloadId(r.u64()?), r.u64()?)))?;
+    let mut made = Made::new(spec, page, payload);
+    for _ in 0..r.count(16)? {
+        let client = ClientId(r.u64()?);
+        made.seats.insert(client, Seat { number: r.u32()?, openings: r.u32()? });
+    }
+    made.readers = r.u32()?;
+    made.last_owner = r.u32()?;
+    Ok(made)
 }
 
 fn put_key(w: &mut ByteWriter, (client, opening): &(ClientId, OpeningId)) {

@@ -2,10 +2,12 @@
 
 use alloc::collections::{BTreeMap, BTreeSet};
 
+use crate::contract::access::AccessMask;
 use crate::security::{Granted, Token};
 
 use super::id::{ObjectId, OpeningId, ShareId};
 use super::kind::Kind;
+use super::kind::made::Made;
 use super::kind::stream::Stream;
 use super::name::ObjectName;
 
@@ -25,6 +27,8 @@ pub(crate) struct Maker {
 pub(crate) enum Body {
     /// A stream's.
     Stream(Stream),
+    /// That of any other kind.
+    Made(Made),
 }
 
 impl Body {
@@ -32,6 +36,23 @@ impl Body {
     pub(crate) const fn kind(&self) -> Kind {
         match self {
             Self::Stream(_) => Kind::Stream,
+            Self::Made(made) => made.spec.kind(),
+        }
+    }
+
+    /// The rights that nobody but its maker can have.
+    pub(crate) const fn barred(&self) -> AccessMask {
+        match self {
+            Self::Stream(_) => AccessMask::empty(),
+            Self::Made(made) => made.spec.barred(),
+        }
+    }
+
+    /// Bytes of memory it holds.
+    pub(crate) fn payload_bytes(&self) -> u64 {
+        match self {
+            Self::Stream(stream) => stream.payload_bytes(),
+            Self::Made(made) => made.payload_bytes(),
         }
     }
 }
@@ -71,6 +92,8 @@ pub(crate) struct Handle {
 pub(crate) struct Opening {
     pub object: u64,
     pub granted: Granted,
+    /// Its number at the object's keyed mutex; 0 if there is none.
+    pub owner: u32,
 }
 
 /// What a client waits to be told.

@@ -13,10 +13,11 @@ impl Granted {
     /// checked against its own descriptor).
     #[must_use]
     pub fn to_creator(wanted: AccessMask, mapping: &GenericMapping) -> Self {
+        let asked = mapping.map(wanted.difference(AccessMask::MAXIMUM_ALLOWED));
         if wanted.contains(AccessMask::MAXIMUM_ALLOWED) {
-            return Self(mapping.all);
+            return Self(mapping.all.union(asked));
         }
-        Self(mapping.map(wanted))
+        Self(asked)
     }
 
     /// Rebuilds a value from a snapshot or the wire: the check was made before it was stored.
@@ -31,6 +32,22 @@ impl Granted {
         self.0
     }
 
+    /// The rights of `wanted` if they are all among these; that needs no check.
+    #[must_use]
+    pub fn narrowed(self, wanted: AccessMask, mapping: &GenericMapping) -> Option<Self> {
+        if wanted.contains(AccessMask::MAXIMUM_ALLOWED) {
+            return None;
+        }
+        let mapped = mapping.map(wanted);
+        self.0.contains(mapped).then_some(Self(mapped))
+    }
+
+    /// These rights without some.
+    #[must_use]
+    pub const fn without(self, barred: AccessMask) -> Self {
+        Self(self.0.difference(barred))
+    }
+
     /// Whether every right of `wanted` was granted.
     #[must_use]
     pub const fn allows(self, wanted: AccessMask) -> bool {
@@ -38,7 +55,8 @@ impl Granted {
     }
 }
 
-/// Checks `wanted` for `caller` on an object of `owner`.
+/// Checks `wanted` for `caller` on an object of `owner` of which nobody is given the rights
+/// `barred`.
 ///
 /// # Errors
 ///
@@ -49,9 +67,10 @@ pub fn check(
     caller: &Token,
     wanted: AccessMask,
     mapping: &GenericMapping,
+    barred: AccessMask,
 ) -> Result<Granted, AccessMask> {
     let may = if caller.uid == owner.uid || caller.is_system() {
-        mapping.all
+        mapping.all.difference(barred)
     } else {
         AccessMask::empty()
     };
@@ -78,6 +97,21 @@ mod tests {
     };
     const OWNER: Token = Token { uid: 1000, gid: 1000 };
 
+    /// What a user is granted of an object of [`OWNER`] that nobody can be the sender of.
+    fn check_barred(uid: u32, wanted: AccessMask) -> Result<AccessMask, AccessMask> {
+        let caller = Token { uid, gid: 7 };
+        super::check(&OWNER, &caller, wanted, &MAPPING, AccessMask::STREAM_SEND).map(Granted::mask)
+    }
+
+    fn check(
+        owner: &Token,
+        caller: &Token,
+        wanted: AccessMask,
+        mapping: &GenericMapping,
+    ) -> Result<Granted, AccessMask> {
+        super::check(owner, caller, wanted, mapping, AccessMask::empty())
+    }
+
     #[test]
     fn the_owner_and_the_system_may_do_all_and_nobody_else_anything() {
         for uid in [1000, 0] {
@@ -95,6 +129,31 @@ mod tests {
         for wanted in [AccessMask::empty(), AccessMask::from_bits_retain(0x8000)] {
             assert_eq!(check(&OWNER, &OWNER, wanted, &MAPPING), Err(AccessMask::STREAM_ALL));
         }
+    }
+
+    #[test]
+    fn a_barred_right_is_refused_where_it_is_asked_for_and_left_out_where_it_is_not() {
+        let left = AccessMask::STREAM_RECEIVE | AccessMask::STREAM_QUERY;
+        let send = AccessMask::STREAM_SEND;
+        for uid in [1000, 0] {
+            assert_eq!(check_barred(uid, AccessMask::MAXIMUM_ALLOWED), Ok(left));
+            assert_eq!(check_barred(uid, AccessMask::STREAM_QUERY), Ok(AccessMask::STREAM_QUERY));
+            for wanted in [send, AccessMask::GENERIC_WRITE, AccessMask::GENERIC_ALL] {
+                assert_eq!(check_barred(uid, wanted), Err(left));
+                assert_eq!(check_barred(uid, wanted | AccessMask::MAXIMUM_ALLOWED), Err(left));
+            }
+        }
+        assert_eq!(check_barred(1001, send), Err(AccessMask::empty()));
+    }
+
+    #[test]
+    fn a_creator_gets_what_it_asks_for_also_beside_maximum_allowed() {
+        let asked = AccessMask::SYNCHRONIZE;
+        let granted = |wanted| Granted::to_creator(wanted, &MAPPING).mask();
+        assert_eq!(granted(asked), asked);
+        assert_eq!(granted(AccessMask::MAXIMUM_ALLOWED), AccessMask::STREAM_ALL);
+        let both = asked | AccessMask::MAXIMUM_ALLOWED;
+        assert_eq!(granted(both), AccessMask::STREAM_ALL | asked);
     }
 
     #[test]

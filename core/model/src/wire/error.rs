@@ -37,8 +37,9 @@ fn tag_and_facts(error: &Error) -> (u16, [u64; 4]) {
         Error::KindMismatch { wanted, found } => {
             (7, [kind_number(*wanted), kind_number(*found), 0, 0])
         }
-        Error::AccessDenied { wanted, granted } => {
-            (8, [u64::from(wanted.bits()), u64::from(granted.bits()), 0, 0])
+        Error::AccessDenied { wanted, granted, owner_uid, kind } => {
+            let (wanted, granted) = (u64::from(wanted.bits()), u64::from(granted.bits()));
+            (8, [wanted, granted, u64::from(*owner_uid), kind_number(*kind)])
         }
         Error::AccessInvalid { wanted } => (9, [u64::from(wanted.bits()), 0, 0, 0]),
         Error::OpeningUnknown { opening } => (10, [u64::from(opening.0), 0, 0, 0]),
@@ -51,6 +52,8 @@ fn tag_and_facts(error: &Error) -> (u16, [u64; 4]) {
         Error::PayloadTooSmall { needs_bytes, has_bytes } => (15, [*needs_bytes, *has_bytes, 0, 0]),
         Error::PayloadMissing => (16, [0; 4]),
         Error::CapReached { cap, limit } => (17, [cap_number(*cap), *limit, 0, 0]),
+        Error::HandleUnknown => (18, [0; 4]),
+        Error::SpecInvalid { kind } => (19, [kind_number(*kind), 0, 0, 0]),
     }
 }
 
@@ -84,7 +87,12 @@ pub(super) fn decode(r: &mut ByteReader<'_>) -> Result<Error, WireError> {
         },
         6 => Error::NameNotFound,
         7 => Error::KindMismatch { wanted: kind(a)?, found: kind(b)? },
-        8 => Error::AccessDenied { wanted: mask(a)?, granted: mask(b)? },
+        8 => Error::AccessDenied {
+            wanted: mask(a)?,
+            granted: mask(b)?,
+            owner_uid: number(c)?,
+            kind: kind(d)?,
+        },
         9 => Error::AccessInvalid { wanted: mask(a)? },
         10 => Error::OpeningUnknown { opening: opening(a)? },
         11 => Error::NotTheSender { opening: opening(a)? },
@@ -94,6 +102,8 @@ pub(super) fn decode(r: &mut ByteReader<'_>) -> Result<Error, WireError> {
         15 => Error::PayloadTooSmall { needs_bytes: a, has_bytes: b },
         16 => Error::PayloadMissing,
         17 => Error::CapReached { cap: cap(a)?, limit: b },
+        18 => Error::HandleUnknown,
+        19 => Error::SpecInvalid { kind: kind(a)? },
         _ => return Err(WireError::Malformed),
     };
     // Facts that the refusal does not have are zero.

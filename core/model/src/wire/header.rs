@@ -39,6 +39,8 @@ kinds! {
     Hello = 0x01,
     /// What the broker holds.
     Health = 0x0D,
+    /// Which pipes are an object's handles.
+    Handles = 0x0E,
     /// `Request::Create`.
     Create = 0x02,
     /// `Request::Open`.
@@ -61,6 +63,16 @@ kinds! {
     List = 0x0B,
     /// `Request::Query`.
     Query = 0x0C,
+    /// `Request::OpenPresented`.
+    OpenPresented = 0x10,
+    /// `Request::Duplicate`.
+    Duplicate = 0x11,
+    /// `Request::QueryPresented`.
+    QueryPresented = 0x12,
+    /// `Request::Openings`.
+    Openings = 0x13,
+    /// `Request::StreamCreate`.
+    StreamCreate = 0x25,
     /// `Request::StreamJoin`.
     StreamJoin = 0x20,
     /// `Request::StreamGeneration`.
@@ -95,6 +107,16 @@ kinds! {
     Facts = 0x10B,
     /// The answer to `Health`.
     HealthFacts = 0x10C,
+    /// The answer to `Handles`.
+    HandleInodes = 0x10D,
+    /// `Reply::Created`.
+    Created = 0x10E,
+    /// `Reply::Opened`.
+    Opened = 0x10F,
+    /// `Reply::HandleFacts`.
+    HandleFacts = 0x110,
+    /// `Reply::Openings`.
+    OpeningList = 0x111,
     /// `Reply::StreamJoined`.
     StreamJoined = 0x120,
     /// `Reply::StreamFull`.

@@ -23,11 +23,15 @@ use crate::contract::bytes::{ByteReader, ByteWriter, Malformed};
 use crate::object::{Error, Event, OpeningId, Reply, Request};
 
 /// The version this program speaks best.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 /// The oldest version this program still speaks.
-pub const VERSION_OLDEST: u16 = 1;
+pub const VERSION_OLDEST: u16 = 2;
 /// No message is longer.
 pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
+/// A request with this number is not answered.
+pub const UNANSWERED: u32 = 0;
+/// No answer tells of more handles: 64 handles of 64 shares, rounded up by the message's header.
+pub const HANDLES_TOLD_MAX: usize = 4096;
 
 /// Why bytes are not a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -67,7 +71,7 @@ pub enum ClientMessage {
     Hello(Hello),
     /// A request with the client's number for it.
     Request {
-        /// Given back in the answer.
+        /// Given back in the answer; [`UNANSWERED`] for one that gets none.
         number: u32,
         /// The request.
         request: Request,
@@ -76,6 +80,13 @@ pub enum ClientMessage {
     Health {
         /// Given back in the answer.
         number: u32,
+    },
+    /// Which pipes are the handles of an opened object?
+    Handles {
+        /// Given back in the answer.
+        number: u32,
+        /// The opening.
+        opening: OpeningId,
     },
 }
 
@@ -107,6 +118,13 @@ pub enum BrokerMessage {
         /// The answer.
         health: Health,
     },
+    /// The answer to `Handles`: the inode numbers by which /proc shows the pipes.
+    Handles {
+        /// The question's number.
+        number: u32,
+        /// The answer, at most [`HANDLES_TOLD_MAX`].
+        inodes: Vec<u64>,
+    },
     /// Something the client asked to be told.
     Event(Event),
 }
@@ -116,8 +134,8 @@ impl ClientMessage {
     #[must_use]
     pub const fn descriptors(&self) -> u16 {
         match self {
-            Self::Request { request: Request::StreamPublish { .. }, .. } => 1,
-            Self::Hello(_) | Self::Request { .. } | Self::Health { .. } => 0,
+            Self::Request { request, .. } => request.takes().descriptors(),
+            Self::Hello(_) | Self::Health { .. } | Self::Handles { .. } => 0,
         }
     }
 
@@ -132,6 +150,10 @@ impl ClientMessage {
             }
             Self::Request { number, request } => (request::encode(&mut body, request), *number),
             Self::Health { number } => (Kind::Health, *number),
+            Self::Handles { number, opening } => {
+                body.u32(opening.0);
+                (Kind::Handles, *number)
+            }
         };
         header::frame(kind, number, self.descriptors(), body)
     }
@@ -148,6 +170,7 @@ impl ClientMessage {
         let message = match header.kind {
             Kind::Hello => Self::Hello(Hello::decode(&mut body)?),
             Kind::Health => Self::Health { number },
+            Kind::Handles => Self::Handles { number, opening: OpeningId(body.u32()?) },
             kind => Self::Request { number, request: request::decode(kind, &mut body)? },
         };
         body.finish()?;
@@ -171,6 +194,7 @@ impl BrokerMessage {
             | Self::Refused(_)
             | Self::Failed { .. }
             | Self::Health { .. }
+            | Self::Handles { .. }
             | Self::Event(_) => 0,
         }
     }
@@ -197,6 +221,11 @@ impl BrokerMessage {
                 health.encode(&mut body);
                 (Kind::HealthFacts, *number)
             }
+            Self::Handles { number, inodes } => {
+                body.count(inodes.len());
+                inodes.iter().for_each(|inode| body.u64(*inode));
+                (Kind::HandleInodes, *number)
+            }
             Self::Event(event) => {
                 encode_event(&mut body, event);
                 (Kind::Event, 0)
@@ -218,6 +247,10 @@ impl BrokerMessage {
             Kind::Welcome => Self::Welcome(Welcome::decode(&mut body)?),
             Kind::Refused => Self::Refused(Refused::decode(&mut body)?),
             Kind::HealthFacts => Self::Health { number, health: Health::decode(&mut body)? },
+            Kind::HandleInodes => {
+                let inodes = (0..body.count(8)?).map(|_| body.u64()).collect::<Result<_, _>>()?;
+                Self::Handles { number, inodes }
+            }
             Kind::Failed => Self::Failed { number, error: error::decode(&mut body)? },
             Kind::Event => Self::Event(decode_event(&mut body)?),
             kind => Self::Reply { number, reply: reply::decode(kind, &mut body)? },

@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 use crate::contract::bytes::{ByteReader, ByteWriter, Malformed};
 use crate::object::reply::ReceiverFacts;
 use crate::object::{
-    self, ClientId, Directory, GenerationLayout, HandleId, ListEntry, ObjectId, ObjectName,
-    OpeningId, PageId, PayloadId, Reply, StreamEnd, StreamFacts,
+    ClientId, Directory, Facts, GenerationLayout, HandleId, ListEntry, ObjectId, ObjectName,
+    OpeningFacts, OpeningId, PageId, Parts, PayloadId, Reply, Spec, StreamEnd, StreamFacts, View,
 };
 use crate::security::Granted;
 
@@ -50,7 +50,6 @@ fn generation(r: &mut ByteReader<'_>) -> Result<Option<(GenerationLayout, Payloa
 
 fn put_entry(w: &mut ByteWriter, entry: &ListEntry) {
     put_object(w, &entry.object);
-    w.u16(entry.kind.rules().number);
     w.i32(entry.pid);
     w.u32(entry.uid);
     w.u64(entry.made_ns);
@@ -67,33 +66,46 @@ fn put_entry(w: &mut ByteWriter, entry: &ListEntry) {
         }
         w.units(name.leaf());
     }
-    w.u8(entry.stream.is_some().into());
-    if let Some(stream) = &entry.stream {
-        w.i32(stream.sender_pid.unwrap_or(0));
-        w.u8(match stream.end {
-            None => 0,
-            Some(StreamEnd::Ended) => 1,
-            Some(StreamEnd::Lost) => 2,
-        });
-        w.u32(stream.generation);
-        w.u32(stream.receivers);
-        w.u64(stream.payload_bytes);
-        put_picture(w, &stream.picture);
+    put_facts(w, &entry.facts);
+}
+
+fn put_facts(w: &mut ByteWriter, facts: &Facts) {
+    match facts {
+        Facts::Made(spec) => {
+            w.u8(0);
+            spec.encode(w);
+        }
+        Facts::Stream(stream) => {
+            w.u8(1);
+            put_stream(w, stream);
+        }
     }
+}
+
+fn put_stream(w: &mut ByteWriter, stream: &StreamFacts) {
+    w.i32(stream.sender_pid.unwrap_or(0));
+    w.u8(match stream.end {
+        None => 0,
+        Some(StreamEnd::Ended) => 1,
+        Some(StreamEnd::Lost) => 2,
+    });
+    w.u32(stream.generation);
+    w.u32(stream.receivers);
+    w.u64(stream.payload_bytes);
+    put_picture(w, &stream.picture);
 }
 
 fn entry(r: &mut ByteReader<'_>) -> Result<ListEntry, WireError> {
     let object = object(r)?;
-    let kind = object::Kind::from_number(r.u16()?).ok_or(WireError::Malformed)?;
     let (pid, uid, made_ns) = (r.i32()?, r.u32()?, r.u64()?);
     let (handles, openings) = (r.u32()?, r.u32()?);
     let names = (0..r.count(5)?).map(|_| name(r)).collect::<Result<_, _>>()?;
-    let stream = match r.u8()? {
-        0 => None,
-        1 => Some(stream_facts(r)?),
+    let facts = match r.u8()? {
+        0 => Facts::Made(Spec::decode(r)?),
+        1 => Facts::Stream(stream_facts(r)?),
         _ => return Err(WireError::Malformed),
     };
-    Ok(ListEntry { object, kind, names, pid, uid, made_ns, handles, openings, stream })
+    Ok(ListEntry { object, names, pid, uid, made_ns, handles, openings, facts })
 }
 
 fn name(r: &mut ByteReader<'_>) -> Result<ObjectName, WireError> {
@@ -118,6 +130,72 @@ fn stream_facts(r: &mut ByteReader<'_>) -> Result<StreamFacts, WireError> {
     Ok(StreamFacts { sender_pid, end, generation, receivers, payload_bytes, picture })
 }
 
+fn put_opening(w: &mut ByteWriter, object: &ObjectId, opening: OpeningId, granted: Granted) {
+    put_object(w, object);
+    w.u32(opening.0);
+    w.u32(granted.mask().bits());
+}
+
+fn opening(r: &mut ByteReader<'_>) -> Result<(ObjectId, OpeningId, Granted), Malformed> {
+    Ok((object(r)?, OpeningId(r.u32()?), Granted::from_stored(r.u32()?)))
+}
+
+fn put_openings(w: &mut ByteWriter, openings: &[OpeningFacts]) {
+    w.count(openings.len());
+    for one in openings {
+        w.i32(one.pid);
+        w.u32(one.uid);
+        w.u32(one.granted.mask().bits());
+        w.u32(one.owner);
+    }
+}
+
+fn openings(r: &mut ByteReader<'_>) -> Result<Vec<OpeningFacts>, Malformed> {
+    let one = |r: &mut ByteReader<'_>| {
+        Ok(OpeningFacts {
+            pid: r.i32()?,
+            uid: r.u32()?,
+            granted: Granted::from_stored(r.u32()?),
+            owner: r.u32()?,
+        })
+    };
+    (0..r.count(16)?).map(|_| one(r)).collect()
+}
+
+fn put_view(w: &mut ByteWriter, part: Option<(u64, View)>) {
+    let (id, view) = part.map_or((0, 0), |(id, view)| match view {
+        View::Writable => (id, 1),
+        View::ReadOnly => (id, 2),
+    });
+    w.u8(view);
+    w.u64(id);
+}
+
+fn view(r: &mut ByteReader<'_>) -> Result<Option<(u64, View)>, WireError> {
+    match (r.u8()?, r.u64()?) {
+        (0, 0) => Ok(None),
+        (1, id) => Ok(Some((id, View::Writable))),
+        (2, id) => Ok(Some((id, View::ReadOnly))),
+        _ => Err(WireError::Malformed),
+    }
+}
+
+fn put_parts(w: &mut ByteWriter, parts: &Parts) {
+    w.u32(parts.seat);
+    w.u32(parts.owner);
+    put_view(w, parts.page.map(|(page, view)| (page.0, view)));
+    put_view(w, parts.payload.map(|(payload, view)| (payload.0, view)));
+}
+
+fn parts(r: &mut ByteReader<'_>) -> Result<Parts, WireError> {
+    Ok(Parts {
+        seat: r.u32()?,
+        owner: r.u32()?,
+        page: view(r)?.map(|(page, view)| (PageId(page), view)),
+        payload: view(r)?.map(|(payload, view)| (PayloadId(payload), view)),
+    })
+}
+
 fn truth(r: &mut ByteReader<'_>) -> Result<bool, WireError> {
     match r.u8()? {
         0 => Ok(false),
@@ -127,59 +205,79 @@ fn truth(r: &mut ByteReader<'_>) -> Result<bool, WireError> {
 }
 
 pub(super) fn encode(w: &mut ByteWriter, reply: &Reply) -> Kind {
+    put_body(w, reply);
     match reply {
         Reply::Done => Kind::Done,
+        Reply::Created { .. } => Kind::Created,
+        Reply::Opened { .. } => Kind::Opened,
+        Reply::HandleFacts { .. } => Kind::HandleFacts,
+        Reply::Openings { .. } => Kind::OpeningList,
+        Reply::Handle { .. } => Kind::Handle,
+        Reply::Watching { .. } => Kind::Watching,
+        Reply::Listing { .. } => Kind::Listing,
+        Reply::Facts(_) => Kind::Facts,
+        Reply::StreamCreated { .. } => Kind::StreamCreated,
+        Reply::StreamOpened { .. } => Kind::StreamOpened,
+        Reply::StreamJoined { .. } => Kind::StreamJoined,
+        Reply::StreamFull => Kind::StreamFull,
+        Reply::StreamGeneration(_) => Kind::PresentGeneration,
+        Reply::StreamStock { .. } => Kind::Stock,
+        Reply::StreamReceivers { .. } => Kind::StreamReceivers,
+    }
+}
+
+fn put_body(w: &mut ByteWriter, reply: &Reply) {
+    match reply {
+        Reply::Done | Reply::StreamFull => {}
+        Reply::Created { object, opening, handle, granted, parts } => {
+            put_opening(w, object, *opening, *granted);
+            w.u64(handle.0);
+            put_parts(w, parts);
+        }
+        Reply::Opened { object, opening, granted, spec, parts } => {
+            put_opening(w, object, *opening, *granted);
+            spec.encode(w);
+            put_parts(w, parts);
+        }
+        Reply::HandleFacts { granted, entry } => {
+            w.u32(granted.mask().bits());
+            put_entry(w, entry);
+        }
+        Reply::Openings { openings, more } => {
+            w.u8((*more).into());
+            put_openings(w, openings);
+        }
         Reply::StreamCreated { object, opening, handle, page, stock } => {
             put_object(w, object);
             w.u32(opening.0);
             w.u64(handle.0);
             w.u64(page.0);
             put_pages(w, stock);
-            Kind::StreamCreated
         }
         Reply::StreamOpened { object, opening, granted, page, sender, sender_pid } => {
-            put_object(w, object);
-            w.u32(opening.0);
-            w.u32(granted.mask().bits());
+            put_opening(w, object, *opening, *granted);
             w.u64(page.0);
             w.u64(sender.map_or(0, |client| client.0));
             w.i32(*sender_pid);
-            Kind::StreamOpened
         }
         Reply::Handle { object, handle, granted } => {
             put_object(w, object);
             w.u64(handle.0);
             w.u32(granted.mask().bits());
-            Kind::Handle
         }
-        Reply::Watching { bound } => {
-            w.u8((*bound).into());
-            Kind::Watching
-        }
+        Reply::Watching { bound } => w.u8((*bound).into()),
         Reply::Listing { entries, more } => {
             w.u8((*more).into());
             w.count(entries.len());
             entries.iter().for_each(|entry| put_entry(w, entry));
-            Kind::Listing
         }
-        Reply::Facts(entry) => {
-            put_entry(w, entry);
-            Kind::Facts
-        }
+        Reply::Facts(entry) => put_entry(w, entry),
         Reply::StreamJoined { page, generation } => {
             w.u64(page.0);
             put_generation(w, generation.as_ref());
-            Kind::StreamJoined
         }
-        Reply::StreamFull => Kind::StreamFull,
-        Reply::StreamGeneration(generation) => {
-            put_generation(w, generation.as_ref());
-            Kind::PresentGeneration
-        }
-        Reply::StreamStock { stock } => {
-            put_pages(w, stock);
-            Kind::Stock
-        }
+        Reply::StreamGeneration(generation) => put_generation(w, generation.as_ref()),
+        Reply::StreamStock { stock } => put_pages(w, stock),
         Reply::StreamReceivers { receivers, more } => {
             w.u8((*more).into());
             w.count(receivers.len());
@@ -187,7 +285,6 @@ pub(super) fn encode(w: &mut ByteWriter, reply: &Reply) -> Kind {
                 w.i32(receiver.pid);
                 w.u64(receiver.page.0);
             }
-            Kind::StreamReceivers
         }
     }
 }
@@ -223,6 +320,25 @@ pub(super) fn decode(kind: Kind, r: &mut ByteReader<'_>) -> Result<Reply, WireEr
             Reply::Listing { entries, more }
         }
         Kind::Facts => Reply::Facts(entry(r)?),
+        Kind::Created => {
+            let (object, opening, granted) = opening(r)?;
+            let handle = HandleId(r.u64()?);
+            Reply::Created { object, opening, handle, granted, parts: parts(r)? }
+        }
+        Kind::Opened => {
+            let (object, opening, granted) = opening(r)?;
+            let spec = Spec::decode(r)?;
+            Reply::Opened { object, opening, granted, spec, parts: parts(r)? }
+        }
+        Kind::HandleFacts => {
+            let granted = Granted::from_stored(r.u32()?);
+            Reply::HandleFacts { granted, entry: entry(r)? }
+        }
+        Kind::OpeningList => {
+            let more = truth(r)?;
+            let openings = openings(r)?;
+            Reply::Openings { openings, more }
+        }
         Kind::StreamJoined => {
             Reply::StreamJoined { page: PageId(r.u64()?), generation: generation(r)? }
         }

@@ -2,7 +2,7 @@
 
 use crate::contract::access::AccessMask;
 use crate::contract::bytes::{ByteReader, ByteWriter, Malformed};
-use crate::object::{self, GenerationLayout, OpeningId, PictureFacts, RawName, Request};
+use crate::object::{self, GenerationLayout, OpeningId, PictureFacts, RawName, Request, Spec};
 
 use super::WireError;
 use super::header::Kind;
@@ -71,11 +71,27 @@ pub(super) fn layout(r: &mut ByteReader<'_>) -> Result<GenerationLayout, WireErr
 
 pub(super) fn encode(w: &mut ByteWriter, request: &Request) -> Kind {
     match request {
-        Request::Create { kind, name, access } => {
-            w.u16(kind.rules().number);
+        Request::Create { spec, name, access } => {
+            spec.encode(w);
             w.u32(access.bits());
             put_name(w, name.as_ref());
             Kind::Create
+        }
+        Request::StreamCreate { name, access } => {
+            w.u32(access.bits());
+            put_name(w, name.as_ref());
+            Kind::StreamCreate
+        }
+        Request::OpenPresented { kind } => {
+            w.u16(kind.rules().number);
+            Kind::OpenPresented
+        }
+        Request::Duplicate { access } => put_number(w, access.bits(), Kind::Duplicate),
+        Request::QueryPresented => Kind::QueryPresented,
+        Request::Openings { opening, skip } => {
+            w.u32(opening.0);
+            w.u32(*skip);
+            Kind::Openings
         }
         Request::Open { kind, name, access } => {
             w.u16(kind.rules().number);
@@ -135,9 +151,17 @@ pub(super) fn decode(kind: Kind, r: &mut ByteReader<'_>) -> Result<Request, Wire
     let opening = |r: &mut ByteReader<'_>| r.u32().map(OpeningId);
     Ok(match kind {
         Kind::Create => {
-            let (kind, access) = (object_kind(r)?, access(r)?);
-            Request::Create { kind, name: name(r)?, access }
+            let (spec, access) = (Spec::decode(r)?, access(r)?);
+            Request::Create { spec, name: name(r)?, access }
         }
+        Kind::StreamCreate => {
+            let access = access(r)?;
+            Request::StreamCreate { name: name(r)?, access }
+        }
+        Kind::OpenPresented => Request::OpenPresented { kind: object_kind(r)? },
+        Kind::Duplicate => Request::Duplicate { access: access(r)? },
+        Kind::QueryPresented => Request::QueryPresented,
+        Kind::Openings => Request::Openings { opening: opening(r)?, skip: r.u32()? },
         Kind::Open => {
             let (kind, access) = (object_kind(r)?, access(r)?);
             Request::Open { kind, name: given_name(r)?, access }

@@ -50,7 +50,7 @@ fn openings_of_a_client() {
     let name = RawName::from("cam");
     let request = Request::Open { kind: Kind::Stream, name, access: READ };
     // Not through `check`, which is too slow for so many.
-    let caller = Caller { client, time_ns: 0, payload: None };
+    let caller = Caller { client, time_ns: 0, came: Came::Nothing };
     let mut take = |desk: &mut Desk| desk.manager.apply(&caller, &request, &mut desk.effects);
     let full = capped(Cap::Openings, limit);
     fill(&mut desk, full, limit, &mut take, |desk, reply| match reply {
@@ -66,9 +66,9 @@ fn handles_and_objects_of_a_user() {
     let mut desk = Desk::new();
     let client = desk.client(1000);
     let mut last = (HandleId(0), client);
-    let request = Request::Create { kind: Kind::Stream, name: None, access: READ };
+    let request = Request::StreamCreate { name: None, access: READ };
     let create = |desk: &mut Desk, client| {
-        let caller = Caller { client, time_ns: 0, payload: None };
+        let caller = Caller { client, time_ns: 0, came: Came::Nothing };
         desk.manager.apply(&caller, &request, &mut desk.effects)
     };
     for made in 0..limits::HANDLES_PER_UID_MAX {
@@ -86,7 +86,7 @@ fn handles_and_objects_of_a_user() {
     let opening = OpeningId(1);
     let handles = capped(Cap::Handles, limits::HANDLES_PER_UID_MAX);
     let share = Request::Share { opening, name: None, access: READ };
-    let caller = Caller { client: last.1, time_ns: 0, payload: None };
+    let caller = Caller { client: last.1, time_ns: 0, came: Came::Nothing };
     let shared = desk.manager.apply(&caller, &share, &mut desk.effects);
     assert_eq!(shared, Err(handles));
     desk.manager.handles_gone(&[last.0], &mut desk.effects);
@@ -173,7 +173,7 @@ fn slots_and_memory() {
             picture: PictureFacts::default(),
         };
         let request = Request::StreamPublish { opening: one.opening, layout };
-        desk.check(sender, &request, Some(u64::MAX))
+        desk.check(sender, &request, memory(u64::MAX, Writers::One))
     };
     let slots = Error::CapReached { cap: Cap::Slots, limit: limits::SLOTS_MAX.into() };
     for wrong in [0, limits::SLOTS_MAX + 1] {
@@ -189,4 +189,114 @@ fn slots_and_memory() {
     assert_eq!(desk.publish(sender, two.opening, 1, 1), memory);
     assert_eq!(desk.publish(sender, one.opening, 2, limit - 1), Ok(Reply::Done), "replaced");
     assert_eq!(desk.publish(sender, two.opening, 1, 1), Ok(Reply::Done));
+}
+
+#[test]
+fn seats_are_enough_for_every_client_there_can_be() {
+    const { assert!(limits::SEATS_PER_PAGE_MAX as usize >= limits::CLIENTS_MAX) };
+    let mut desk = Desk::new();
+    let maker = desk.client(1000);
+    let made = desk.make(maker, FENCE, "Global\\fence");
+    let request = Request::OpenPresented { kind: Kind::Fence };
+    let came = Came::Handle(made.handle);
+    // Not through `check`, which is too slow for so many.
+    for place in 1..limits::CLIENTS_MAX {
+        let uid = if place < limits::CLIENTS_PER_UID_MAX { 1000 } else { 1001 };
+        let client = desk.manager.client_arrived(Token { uid, gid: 0 }, 1).unwrap();
+        let caller = Caller { client, time_ns: 0, came };
+        let opened = desk.manager.apply(&caller, &request, &mut desk.effects);
+        let seat = u32::try_from(place).unwrap();
+        assert!(
+            matches!(&opened, Ok(Reply::Opened { parts, .. }) if parts.seat == seat),
+            "client {place}: {opened:?}"
+        );
+    }
+    assert_eq!(desk.manager.check(), Ok(()));
+    desk.die(ClientId(77));
+    let late = desk.manager.client_arrived(Token { uid: 1000, gid: 0 }, 1).unwrap();
+    let opened = desk.try_present(late, Kind::Fence, made.handle).unwrap();
+    assert_eq!(opened.parts.seat, 76, "the seat that is free");
+}
+
+#[test]
+fn handles_of_a_share_by_duplication() {
+    let mut desk = Desk::new();
+    let client = desk.client(1000);
+    let made = desk.make(client, SECTION, "section");
+    let limit = limits::HANDLES_PER_SHARE_MAX;
+    let full = capped(Cap::HandlesOfShare, limit);
+    let take = |desk: &mut Desk| {
+        desk.try_duplicate(client, made.handle, AccessMask::empty()).map(|(handle, _)| handle)
+    };
+    fill(&mut desk, full, limit - 1, take, Desk::close);
+}
+
+#[test]
+fn memory_of_all_kinds_is_counted_together_for_its_user() {
+    let mut desk = Desk::new();
+    let (client, other) = (desk.client(1000), desk.client(1001));
+    let limit = limits::PAYLOAD_BYTES_PER_UID_MAX;
+    let full = Some(Error::CapReached { cap: Cap::PayloadBytes, limit });
+    let section = |size_bytes| Spec::Section { size_bytes, writers: Writers::One };
+    let stream = desk.create(client, "stream");
+    desk.publish(client, stream.opening, 1, 1).unwrap();
+    let picture = desk.make(client, surface(Writers::One), "picture");
+    let left = limit - 1 - surface(Writers::One).needs_bytes().unwrap();
+    assert_eq!(desk.try_make(client, section(left + 1), None, ALL).err(), full);
+    let largest = desk.try_make(client, section(left), None, ALL).unwrap();
+    assert_eq!(desk.try_make(client, section(1), None, ALL).err(), full);
+    assert_eq!(desk.publish(client, stream.opening, 2, 2).err(), full);
+    assert!(desk.try_make(client, FENCE, None, ALL).is_ok(), "a fence takes no memory");
+    assert!(desk.try_make(other, section(limit), None, ALL).is_ok(), "another user's");
+    desk.drop_opening(client, picture.opening);
+    desk.close(picture.handle);
+    assert!(desk.publish(client, stream.opening, 2, 2).is_ok(), "the picture's is given back");
+    desk.close(largest.handle);
+    assert_eq!(desk.try_make(client, section(left), None, ALL).err(), full, "still open");
+    desk.drop_opening(client, largest.opening);
+    assert!(desk.try_make(client, section(left), None, ALL).is_ok());
+}
+
+#[test]
+fn more_memory_than_asked_for_counts_as_much_as_came() {
+    let mut desk = Desk::new();
+    let client = desk.client(1000);
+    let limit = limits::PAYLOAD_BYTES_PER_UID_MAX;
+    let create = Request::Create { spec: EXCLUSIVE_SECTION, name: None, access: ALL };
+    let full = Err(Error::CapReached { cap: Cap::PayloadBytes, limit });
+    assert_eq!(desk.check(client, &create, memory(limit + 1, Writers::One)), full);
+    assert!(desk.check(client, &create, memory(limit, Writers::One)).is_ok());
+    assert_eq!(desk.check(client, &create, memory(4096, Writers::One)), full);
+}
+
+#[test]
+fn a_duplicate_counts_for_the_user_who_made_it() {
+    let mut desk = Desk::new();
+    let (maker, other) = (desk.client(1000), desk.client(1001));
+    let request = Request::Duplicate { access: AccessMask::empty() };
+    // Not through `check`, which is too slow for so many.
+    let duplicate = |desk: &mut Desk, client, of| {
+        let caller = Caller { client, time_ns: 0, came: Came::Handle(of) };
+        desk.manager.apply(&caller, &request, &mut desk.effects)
+    };
+    let mut made = desk.make(maker, FENCE, "first");
+    let mut last = made.handle;
+    for place in 0..limits::HANDLES_PER_UID_MAX {
+        if (place + 1) % (limits::HANDLES_PER_SHARE_MAX - 1) == 0 {
+            made = desk.try_make(maker, FENCE, None, ALL).unwrap();
+        }
+        match duplicate(&mut desk, other, made.handle) {
+            Ok(Reply::Handle { handle, .. }) => last = handle,
+            refused => panic!("duplicate {place} is answered with {refused:?}"),
+        }
+    }
+    let fresh = desk.try_make(maker, FENCE, None, ALL).unwrap();
+    let full = capped(Cap::Handles, limits::HANDLES_PER_UID_MAX);
+    assert_eq!(duplicate(&mut desk, other, fresh.handle), Err(full));
+    assert!(duplicate(&mut desk, maker, fresh.handle).is_ok(), "the maker has few");
+    desk.close(last);
+    assert!(duplicate(&mut desk, other, fresh.handle).is_ok(), "one place is free");
+    desk.die(maker);
+    desk.die(other);
+    assert_eq!(desk.objects(), 132, "as many as have handles");
 }

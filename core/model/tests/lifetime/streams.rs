@@ -27,7 +27,7 @@ fn a_sender_that_drops_has_ended_and_one_that_dies_is_lost() {
         assert_eq!(end_of(&done), Some(end), "died: {died}, {done:?}");
         let dropped = Effect::DropPayload { payload: PayloadId(1) };
         assert!(done.contains(&dropped), "its memory is given back: {done:?}");
-        let facts = desk.facts(receiver, opening).stream.unwrap();
+        let facts = desk.stream_facts(receiver, opening);
         assert_eq!((facts.end, facts.sender_pid, facts.payload_bytes), (Some(end), None, 0));
         assert_eq!(desk.join(receiver, opening), Err(Error::StreamOver));
         let generation = Request::StreamGeneration { opening };
@@ -53,7 +53,7 @@ fn a_receiver_that_dies_gives_back_its_page_and_the_sender_is_told() {
         Effect::BumpEvents { page: made.page },
     ];
     assert_eq!(desk.done(), gone);
-    assert_eq!(desk.facts(sender, made.opening).stream.unwrap().receivers, 0);
+    assert_eq!(desk.stream_facts(sender, made.opening).receivers, 0);
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn an_opening_that_sends_and_receives_leaves_nothing_behind() {
     desk.drop_opening(sender, made.opening);
     let done = desk.done();
     assert!(done.contains(&Effect::DropPage { page }), "{done:?}");
-    assert_eq!(desk.facts(other, opening).stream.unwrap().receivers, 0);
+    assert_eq!(desk.stream_facts(other, opening).receivers, 0);
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn memory_comes_with_publish_and_with_nothing_else() {
     let sender = desk.client(1000);
     let made = desk.create(sender, "cam");
     let query = Request::Query { opening: made.opening };
-    assert_eq!(desk.check(sender, &query, Some(4096)), Err(Error::PayloadMissing));
+    assert_eq!(desk.check(sender, &query, memory(4096, Writers::One)), Err(Error::PayloadMissing));
     let layout = GenerationLayout {
         number: 1,
         slots: 1,
@@ -107,6 +107,8 @@ fn memory_comes_with_publish_and_with_nothing_else() {
     };
     let publish = Request::StreamPublish { opening: made.opening, layout };
     assert_eq!(desk.ask(sender, &publish), Err(Error::PayloadMissing));
+    let written_by_others = desk.check(sender, &publish, memory(4096, Writers::Several));
+    assert_eq!(written_by_others, Err(Error::PayloadMissing));
     let small = Err(Error::PayloadTooSmall { needs_bytes: 1, has_bytes: 0 });
     assert_eq!(desk.publish(sender, made.opening, 1, 0), small);
 }

@@ -1,17 +1,24 @@
-//! The reference: the rules of names, handles, openings and streams, told as flat lists of facts.
+//! The reference: the rules of names, handles, openings and objects, told as flat lists of facts.
 //!
 //! Nothing is counted and nothing points anywhere. A name is there while a handle in the list
 //! bears it, an object while a handle or an opening in the lists is of it.
 
 use handfast_model::contract::access::AccessMask;
-use handfast_model::object::reply::ReceiverFacts;
 use handfast_model::object::{
-    Cap, ClientId, Error, Event, GenerationLayout, HandleId, Kind, ListEntry, ObjectId, OpeningId,
-    PageId, PayloadId, RawName, Reply, Request, StreamEnd, StreamFacts,
+    Came, Cap, Effect, Error, Event, GenerationLayout, HandleId, Kind, ListEntry, ObjectId,
+    OpeningId, PageKind, RawName, Reply, Request, Spec, StreamEnd, Writers,
 };
 use handfast_model::security::Granted;
 
+use crate::kinds;
 use crate::tables::{self, Name};
+
+#[path = "facts/made.rs"]
+mod made;
+#[path = "facts/presented.rs"]
+mod presented;
+#[path = "facts/streams.rs"]
+mod streams;
 
 /// Who made a thing, and when.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +43,7 @@ pub(crate) struct HandleFact {
     object: u64,
     name: Option<Name>,
     owner: Owner,
+    granted: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +52,28 @@ pub(crate) struct OpeningFact {
     pub number: u32,
     pub object: u64,
     granted: u32,
+    /// At the keyed mutex, or 0.
+    turn: u32,
+}
+
+/// A surface, fence, event or section.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MadeFact {
+    object: u64,
+    owner: Owner,
+    spec: Spec,
+    page: Option<u64>,
+    /// Its number and its bytes.
+    payload: Option<(u64, u64)>,
+    turns_ever: u32,
+}
+
+/// A client's place at the page of an object.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SeatFact {
+    object: u64,
+    client: u64,
+    number: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +93,19 @@ pub(crate) enum Role {
     Sent,
     Ready,
     Receiver(u64, u32),
+    /// The page of an object that is no stream.
+    Words(PageKind),
+}
+
+impl Role {
+    /// How the page was formatted.
+    pub(crate) const fn kind(self) -> PageKind {
+        match self {
+            Self::Sender => PageKind::StreamSender,
+            Self::Sent | Self::Ready | Self::Receiver(..) => PageKind::StreamReceiver,
+            Self::Words(kind) => kind,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -88,6 +131,8 @@ pub(crate) struct Told {
     pub events: Vec<(u64, Event)>,
     /// Sender pages whose sender is to look.
     pub bumps: Vec<u64>,
+    /// What is written into pages about who has them, in order.
+    pub words: Vec<Effect>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -112,6 +157,8 @@ pub(crate) struct Facts {
     pub handles: Vec<HandleFact>,
     pub openings: Vec<OpeningFact>,
     pub streams: Vec<StreamFact>,
+    pub mades: Vec<MadeFact>,
+    seats: Vec<SeatFact>,
     pub pages: Vec<PageFact>,
     watches: Vec<WatchFact>,
     waiting: Vec<(u64, u64, u32)>,
@@ -162,20 +209,30 @@ impl Facts {
         &mut self,
         caller: u64,
         request: &Request,
-        payload: Option<u64>,
+        came: Came,
         now: u64,
     ) -> Result<Reply, Error> {
-        if payload.is_some() != matches!(request, Request::StreamPublish { .. }) {
-            return Err(Error::PayloadMissing);
-        }
+        come_along(request, came)?;
+        let (has_bytes, shown) = match came {
+            Came::Nothing => (0, 0),
+            Came::Memory(memory) => (memory.size_bytes, 0),
+            Came::Handle(handle) => (0, handle.0),
+        };
         match request {
-            Request::Create { kind: Kind::Stream, name, access } => {
-                self.create(caller, name.as_ref(), *access, now)
+            Request::Create { spec, name, access } => {
+                self.create_made(caller, spec, has_bytes, (name.as_ref(), *access), now)
             }
-            Request::Open { kind: Kind::Stream, name, access } => self.open(caller, name, *access),
-            Request::OpenHandle { kind: Kind::Stream, name, access } => {
-                self.open_handle(caller, name, *access)
+            Request::StreamCreate { name, access } => {
+                self.create_stream(caller, name.as_ref(), *access, now)
             }
+            Request::Open { kind, name, access } => self.open(caller, *kind, name, *access),
+            Request::OpenHandle { kind, name, access } => {
+                self.open_handle(caller, *kind, name, *access)
+            }
+            Request::OpenPresented { kind } => self.open_presented(caller, shown, *kind),
+            Request::Duplicate { access } => self.duplicate(caller, shown, *access),
+            Request::QueryPresented => self.query_presented(caller, shown),
+            Request::Openings { opening, skip } => self.list_openings(caller, *opening, *skip),
             Request::Share { opening, name, access } => {
                 self.share(caller, *opening, name.as_ref(), *access, now)
             }
@@ -203,19 +260,12 @@ impl Facts {
             Request::Query { opening } => {
                 let me = self.who(caller)?;
                 let opening = self.opened(caller, *opening, 0)?;
-                Ok(Reply::Facts(self.entry(&self.stream(opening.object), me.uid)))
+                Ok(Reply::Facts(self.entry(opening.object, me.uid)))
             }
             Request::StreamJoin { opening } => self.join(caller, *opening),
-            Request::StreamGeneration { opening } => {
-                let opened = self.opened(caller, *opening, tables::RECEIVE)?;
-                let stream = self.stream(opened.object);
-                if stream.end.is_some() {
-                    return Err(Error::StreamOver);
-                }
-                Ok(Reply::StreamGeneration(stream.payload.map(|(l, id, _)| (l, PayloadId(id)))))
-            }
+            Request::StreamGeneration { opening } => self.generation(caller, *opening),
             Request::StreamPublish { opening, layout } => {
-                self.publish(caller, *opening, *layout, payload.unwrap_or_default())
+                self.publish(caller, *opening, *layout, has_bytes)
             }
             Request::StreamStock { opening } => self.stock(caller, *opening),
             Request::StreamInspect { opening, skip } => self.inspect(caller, *opening, *skip),
@@ -224,40 +274,44 @@ impl Facts {
 
     /// Every object whose name a user sees.
     pub(crate) fn listing(&self, uid: u32, after: u64) -> Vec<ListEntry> {
-        let behind = self.streams.iter().filter(|stream| stream.object > after);
-        behind.map(|s| self.entry(s, uid)).filter(|entry| !entry.names.is_empty()).collect()
+        let behind = self.objects().into_iter().filter(|object| *object > after);
+        behind.map(|o| self.entry(o, uid)).filter(|entry| !entry.names.is_empty()).collect()
+    }
+
+    /// Every object there is, in the order they were made.
+    pub(crate) fn objects(&self) -> Vec<u64> {
+        let streams = self.streams.iter().map(|stream| stream.object);
+        let mut objects: Vec<u64> = streams.chain(self.mades.iter().map(|m| m.object)).collect();
+        objects.sort_unstable();
+        objects
+    }
+
+    /// The memory of all objects, sorted.
+    pub(crate) fn payloads(&self) -> Vec<u64> {
+        let streams = self.streams.iter().filter_map(|stream| Some(stream.payload?.1));
+        let mades = self.mades.iter().filter_map(|made| Some(made.payload?.0));
+        let mut payloads: Vec<u64> = streams.chain(mades).collect();
+        payloads.sort_unstable();
+        payloads
+    }
+
+    /// The kind of the object that bears a name, for one user.
+    pub(crate) fn kind_named(&self, client: u64, name: &str) -> Option<Kind> {
+        let me = self.who(client).ok()?;
+        let name = tables::resolve(&RawName::from(name), me.uid).ok()?;
+        Some(self.kind(self.bearer(name)?.object))
+    }
+
+    /// The kind of the object of a handle.
+    pub(crate) fn kind_shown(&self, handle: u64) -> Option<Kind> {
+        let known = self.handles.iter().find(|known| known.id == handle)?;
+        Some(self.kind(known.object))
     }
 
     /// Clients that are to be told of any change.
     pub(crate) fn watchers_of_all(&self) -> Vec<(u64, u32)> {
         let all = self.watches.iter().filter(|watch| watch.name.is_none());
         all.map(|watch| (watch.client, watch.number)).collect()
-    }
-
-    fn create(
-        &mut self,
-        caller: u64,
-        name: Option<&RawName>,
-        access: AccessMask,
-        now: u64,
-    ) -> Result<Reply, Error> {
-        let me = self.who(caller)?;
-        let name = self.free(name, me.uid)?;
-        let granted = tables::rights(access).ok_or(Error::AccessInvalid { wanted: access })?;
-        let owner = Owner { uid: me.uid, pid: me.pid, made_ns: now };
-        let object = next(&mut self.given.objects);
-        let opening = self.add_opening(caller, object, granted);
-        let page = self.add_page(object, Role::Sender);
-        let stock = (0..READY).map(|_| PageId(self.add_page(object, Role::Sent))).collect();
-        let sender = (caller, opening.0);
-        let stream = StreamFact { object, owner, sender, end: None, generation: 0, payload: None };
-        self.streams.push(stream);
-        let share = next(&mut self.given.shares);
-        let handle = self.add_handle(share, object, name, owner);
-        self.bound(name);
-        self.changed();
-        let object = self.object_id(object);
-        Ok(Reply::StreamCreated { object, opening, handle, page: PageId(page), stock })
     }
 
     fn share(
@@ -271,9 +325,11 @@ impl Facts {
         let me = self.who(caller)?;
         let opened = self.opened(caller, opening, 0)?;
         let name = self.free(name, me.uid)?;
-        let granted = tables::rights(access).ok_or(Error::AccessInvalid { wanted: access })?;
+        let rights = kinds::to_maker(self.kind(opened.object), access.bits());
+        let rights = rights.ok_or(Error::AccessInvalid { wanted: access })?;
+        let granted = rights & !self.barred(opened.object);
         if granted & !opened.granted != 0 {
-            return Err(denied(granted, opened.granted));
+            return Err(self.denied(opened.object, granted, opened.granted));
         }
         let of_object = self.handles.iter().filter(|handle| handle.object == opened.object);
         let mut shares: Vec<_> = of_object.map(|handle| handle.share).collect();
@@ -284,7 +340,7 @@ impl Facts {
         }
         let share = next(&mut self.given.shares);
         let owner = Owner { uid: me.uid, pid: me.pid, made_ns: now };
-        let handle = self.add_handle(share, opened.object, name, owner);
+        let handle = self.add_handle(share, opened.object, (name, owner), granted);
         self.bound(name);
         self.changed();
         let granted = Granted::from_stored(granted);
@@ -294,79 +350,78 @@ impl Facts {
     fn find(
         &self,
         uid: u32,
+        wanted: Kind,
         name: &RawName,
         access: AccessMask,
     ) -> Result<(HandleFact, u32), Error> {
         let name = tables::resolve(name, uid)?;
         let handle = self.bearer(name).ok_or(Error::NameNotFound)?;
-        let may = if uid == 0 || uid == handle.owner.uid { tables::ALL } else { 0 };
-        let refused = Error::AccessDenied { wanted: access, granted: mask(may) };
-        match tables::rights(access) {
-            Some(rights) if may != 0 => Ok((handle, rights)),
-            _ => Err(refused),
-        }
+        self.must_be(handle.object, wanted)?;
+        Ok((handle, self.may(uid, &handle, access)?))
     }
 
-    fn open(&mut self, caller: u64, name: &RawName, access: AccessMask) -> Result<Reply, Error> {
-        let me = self.who(caller)?;
-        let (handle, granted) = self.find(me.uid, name, access)?;
-        let opening = self.add_opening(caller, handle.object, granted);
-        let stream = self.stream(handle.object);
-        let sender = stream.end.is_none().then_some(stream.sender.0);
-        let page = self.sender_page(handle.object);
-        self.changed();
-        Ok(Reply::StreamOpened {
-            object: self.object_id(handle.object),
-            opening,
-            granted: Granted::from_stored(granted),
-            page: PageId(page),
-            sender: sender.map(ClientId),
-            sender_pid: sender.map_or(0, |id| self.pid_of(id)),
+    fn must_be(&self, object: u64, wanted: Kind) -> Result<(), Error> {
+        let found = self.kind(object);
+        if found == wanted { Ok(()) } else { Err(Error::KindMismatch { wanted, found }) }
+    }
+
+    /// What a user is granted through the share of a handle.
+    fn may(&self, uid: u32, handle: &HandleFact, access: AccessMask) -> Result<u32, Error> {
+        let kind = self.kind(handle.object);
+        let owns = uid == 0 || uid == handle.owner.uid;
+        let may = if owns { kinds::all(kind) & !self.barred(handle.object) } else { 0 };
+        let granted = kinds::checked(kind, access.bits(), may);
+        granted.ok_or(Error::AccessDenied {
+            wanted: access,
+            granted: mask(may),
+            owner_uid: handle.owner.uid,
+            kind,
         })
+    }
+
+    fn open(
+        &mut self,
+        caller: u64,
+        kind: Kind,
+        name: &RawName,
+        access: AccessMask,
+    ) -> Result<Reply, Error> {
+        let me = self.who(caller)?;
+        let (handle, granted) = self.find(me.uid, kind, name, access)?;
+        self.open_object(caller, handle.object, granted)
+    }
+
+    fn open_object(&mut self, caller: u64, object: u64, granted: u32) -> Result<Reply, Error> {
+        let reply = if self.kind(object) == Kind::Stream {
+            self.open_stream(caller, object, granted)
+        } else {
+            self.open_made(caller, object, granted)?
+        };
+        self.changed();
+        Ok(reply)
     }
 
     fn open_handle(
         &mut self,
         caller: u64,
+        kind: Kind,
         name: &RawName,
         access: AccessMask,
     ) -> Result<Reply, Error> {
         let me = self.who(caller)?;
-        let (found, granted) = self.find(me.uid, name, access)?;
-        if self.handles.iter().filter(|handle| handle.share == found.share).count() >= 64 {
-            return Err(Error::CapReached { cap: Cap::HandlesOfShare, limit: 64 });
-        }
-        let handle = self.add_handle(found.share, found.object, found.name, found.owner);
-        self.changed();
-        let granted = Granted::from_stored(granted);
-        Ok(Reply::Handle { object: self.object_id(found.object), handle, granted })
+        let (found, granted) = self.find(me.uid, kind, name, access)?;
+        self.another_handle(&found, granted)
     }
 
-    fn mapped(&mut self, caller: u64, opening: OpeningId) -> Result<Reply, Error> {
-        let opened = self.opened(caller, opening, 0)?;
-        let sends = self.stream(opened.object).sender == (caller, opening.0);
-        for page in self.pages.iter_mut().filter(|page| page.object == opened.object) {
-            match page.role {
-                Role::Sender if sends => page.mapped = true,
-                Role::Sent if sends => page.role = Role::Ready,
-                Role::Receiver(..) if page.role == Role::Receiver(caller, opening.0) => {
-                    page.mapped = true;
-                }
-                Role::Sender | Role::Sent | Role::Ready | Role::Receiver(..) => {}
-            }
+    /// Another handle on the share of one.
+    fn another_handle(&mut self, of: &HandleFact, granted: u32) -> Result<Reply, Error> {
+        if self.handles.iter().filter(|handle| handle.share == of.share).count() >= 64 {
+            return Err(Error::CapReached { cap: Cap::HandlesOfShare, limit: 64 });
         }
-        if sends {
-            let ready = |p: &&PageFact| p.object == opened.object && p.role == Role::Ready;
-            let room = self.pages.iter().any(|page| ready(&page));
-            for waiting in std::mem::take(&mut self.waiting) {
-                if waiting.0 == opened.object && room {
-                    self.tell_room(waiting);
-                } else {
-                    self.waiting.push(waiting);
-                }
-            }
-        }
-        Ok(Reply::Done)
+        let handle = self.add_handle(of.share, of.object, (of.name, of.owner), granted);
+        self.changed();
+        let granted = Granted::from_stored(granted);
+        Ok(Reply::Handle { object: self.object_id(of.object), handle, granted })
     }
 
     fn watch_name(&mut self, caller: u64, name: &RawName, watch: u32) -> Result<Reply, Error> {
@@ -376,126 +431,12 @@ impl Facts {
         Ok(Reply::Watching { bound: self.bearer(name).is_some() })
     }
 
-    fn join(&mut self, caller: u64, opening: OpeningId) -> Result<Reply, Error> {
-        let opened = self.opened(caller, opening, tables::RECEIVE)?;
-        let stream = self.stream(opened.object);
-        if stream.end.is_some() {
-            return Err(Error::StreamOver);
-        }
-        let receiver = Role::Receiver(caller, opening.0);
-        if self.pages.iter().any(|page| page.role == receiver) {
-            return Err(Error::JoinedAlready { opening });
-        }
-        self.told.bumps.push(self.sender_page(opened.object));
-        let key = (opened.object, caller, opening.0);
-        let ready = self.pages.iter_mut().find(|p| p.object == key.0 && p.role == Role::Ready);
-        let Some(page) = ready else {
-            if !self.waiting.contains(&key) {
-                self.waiting.push(key);
-            }
-            return Ok(Reply::StreamFull);
-        };
-        page.role = receiver;
-        let page = PageId(page.id);
-        self.waiting.retain(|waiting| *waiting != key);
-        self.changed();
-        let generation = stream.payload.map(|(layout, id, _)| (layout, PayloadId(id)));
-        Ok(Reply::StreamJoined { page, generation })
-    }
-
-    fn publish(
-        &mut self,
-        caller: u64,
-        opening: OpeningId,
-        layout: GenerationLayout,
-        has_bytes: u64,
-    ) -> Result<Reply, Error> {
-        let stream = self.sent_by(caller, opening)?;
-        let expected = stream.generation + 1;
-        if layout.number != expected {
-            return Err(Error::GenerationOutOfOrder { expected, given: layout.number });
-        }
-        if !(1..=64).contains(&layout.slots) {
-            return Err(Error::CapReached { cap: Cap::Slots, limit: 64 });
-        }
-        if layout.slot_bytes > 1 << 30 {
-            return Err(Error::CapReached { cap: Cap::SlotBytes, limit: 1 << 30 });
-        }
-        let slots = u128::from(layout.slots) * u128::from(layout.slot_bytes);
-        let needs_bytes = u64::try_from(slots + u128::from(layout.table_bytes)).unwrap_or(u64::MAX);
-        if layout.slot_bytes == 0 || has_bytes < needs_bytes {
-            return Err(Error::PayloadTooSmall { needs_bytes, has_bytes });
-        }
-        let others = self.streams.iter().filter(|other| other.object != stream.object);
-        let others = others.filter(|other| other.owner.uid == stream.owner.uid);
-        let held: u128 = others.map(|s| s.payload.map_or(0, |p| u128::from(p.2))).sum();
-        let limit = 64 << 30;
-        if held + u128::from(has_bytes) > u128::from(limit) {
-            return Err(Error::CapReached { cap: Cap::PayloadBytes, limit });
-        }
-        let id = next(&mut self.given.payloads);
-        for known in self.streams.iter_mut().filter(|known| known.object == stream.object) {
-            known.generation = layout.number;
-            known.payload = Some((layout, id, has_bytes));
-        }
-        self.changed();
-        Ok(Reply::Done)
-    }
-
-    fn stock(&mut self, caller: u64, opening: OpeningId) -> Result<Reply, Error> {
-        let object = self.sent_by(caller, opening)?.object;
-        let mut stock = Vec::new();
-        let unused =
-            |p: &&PageFact| p.object == object && (p.role == Role::Ready || p.role == Role::Sent);
-        while (self.pages.iter().filter(unused).count() as u64) < READY {
-            stock.push(PageId(self.add_page(object, Role::Sent)));
-        }
-        Ok(Reply::StreamStock { stock })
-    }
-
-    fn inspect(&self, caller: u64, opening: OpeningId, skip: u32) -> Result<Reply, Error> {
-        let opened = self.opened(caller, opening, tables::QUERY)?;
-        let mut receivers: Vec<(u64, u32, PageId)> = Vec::new();
-        for page in self.pages.iter().filter(|page| page.object == opened.object) {
-            if let Role::Receiver(client, number) = page.role {
-                receivers.push((client, number, PageId(page.id)));
-            }
-        }
-        receivers.sort_unstable();
-        let behind = receivers.into_iter().skip(skip as usize);
-        let mut receivers: Vec<_> = behind
-            .map(|(client, _, page)| ReceiverFacts { pid: self.pid_of(client), page })
-            .collect();
-        let more = receivers.len() > 64;
-        receivers.truncate(64);
-        Ok(Reply::StreamReceivers { receivers, more })
-    }
-
     fn close(&mut self, opening: OpeningFact, end: StreamEnd) {
-        let OpeningFact { client, number, object, .. } = opening;
-        self.openings.retain(|o| (o.client, o.number) != (client, number));
-        self.waiting.retain(|waiting| *waiting != (object, client, number));
-        for stream in self.streams.iter_mut().filter(|s| s.object == object) {
-            if stream.sender == (client, number) {
-                stream.end = Some(end);
-                stream.payload = None;
-                self.pages.retain(|p| {
-                    p.object != object || matches!(p.role, Role::Sender | Role::Receiver(..))
-                });
-                for waiting in std::mem::take(&mut self.waiting) {
-                    if waiting.0 == object {
-                        let room = Event::Room { opening: OpeningId(waiting.2) };
-                        self.told.events.push((waiting.1, room));
-                    } else {
-                        self.waiting.push(waiting);
-                    }
-                }
-            }
-        }
-        let before = self.pages.len();
-        self.pages.retain(|page| page.role != Role::Receiver(client, number));
-        if self.pages.len() != before && self.stream(object).end.is_none() {
-            self.told.bumps.push(self.sender_page(object));
+        self.openings.retain(|o| (o.client, o.number) != (opening.client, opening.number));
+        if self.kind(opening.object) == Kind::Stream {
+            self.leave_stream(&opening, end);
+        } else {
+            self.leave_made(&opening, end);
         }
         self.sweep();
         self.changed();
@@ -509,6 +450,7 @@ impl Facts {
                 || openings.iter().any(|opening| opening.object == object)
         };
         self.streams.retain(|stream| held(stream.object));
+        self.mades.retain(|made| held(made.object));
         self.pages.retain(|page| held(page.object));
     }
 
@@ -522,10 +464,6 @@ impl Facts {
         for watch in self.watches.extract_if(.., |w| w.name.is_some() && w.name == name) {
             self.told.events.push((watch.client, Event::NameBound { watch: watch.number }));
         }
-    }
-
-    fn tell_room(&mut self, (_, client, opening): (u64, u64, u32)) {
-        self.told.events.push((client, Event::Room { opening: OpeningId(opening) }));
     }
 
     fn put_watch(&mut self, client: u64, number: u32, name: Option<Name>) {
@@ -543,21 +481,21 @@ impl Facts {
         &mut self,
         share: u64,
         object: u64,
-        name: Option<Name>,
-        owner: Owner,
+        (name, owner): (Option<Name>, Owner),
+        granted: u32,
     ) -> HandleId {
         let id = next(&mut self.given.handles);
-        self.handles.push(HandleFact { id, share, object, name, owner });
+        self.handles.push(HandleFact { id, share, object, name, owner, granted });
         HandleId(id)
     }
 
-    fn add_opening(&mut self, client: u64, object: u64, granted: u32) -> OpeningId {
+    fn add_opening(&mut self, client: u64, object: u64, granted: u32, turn: u32) -> OpeningId {
         let mut number = 0;
         for known in self.clients.iter_mut().filter(|known| known.id == client) {
             known.openings_ever += 1;
             number = known.openings_ever;
         }
-        self.openings.push(OpeningFact { client, number, object, granted });
+        self.openings.push(OpeningFact { client, number, object, granted, turn });
         OpeningId(number)
     }
 
@@ -575,26 +513,17 @@ impl Facts {
         let known = known.find(|o| (o.client, o.number) == (client, opening.0));
         let known = *known.ok_or(Error::OpeningUnknown { opening })?;
         if wanted & !known.granted != 0 {
-            return Err(denied(wanted, known.granted));
+            return Err(self.denied(known.object, wanted, known.granted));
         }
         Ok(known)
-    }
-
-    fn sent_by(&self, client: u64, opening: OpeningId) -> Result<StreamFact, Error> {
-        let opened = self.opened(client, opening, tables::SEND)?;
-        let stream = self.stream(opened.object);
-        if stream.sender != (client, opening.0) {
-            return Err(Error::NotTheSender { opening });
-        }
-        Ok(stream)
     }
 
     fn free(&self, name: Option<&RawName>, uid: u32) -> Result<Option<Name>, Error> {
         let Some(name) = name else { return Ok(None) };
         let name = tables::resolve(name, uid)?;
         match self.bearer(name) {
-            Some(HandleFact { owner: Owner { uid, pid, made_ns }, .. }) => {
-                Err(Error::NameTaken { pid, uid, made_ns, kind: Kind::Stream })
+            Some(HandleFact { owner: Owner { uid, pid, made_ns }, object, .. }) => {
+                Err(Error::NameTaken { pid, uid, made_ns, kind: self.kind(object) })
             }
             None => Ok(Some(name)),
         }
@@ -604,56 +533,102 @@ impl Facts {
         self.handles.iter().find(|handle| handle.name == Some(name)).copied()
     }
 
-    fn stream(&self, object: u64) -> StreamFact {
-        let stream = self.streams.iter().find(|stream| stream.object == object);
-        *stream.expect("an opening or a handle holds its stream")
-    }
-
-    /// How the stream of a page ended.
-    pub(crate) fn end_of(&self, page: &PageFact) -> Option<StreamEnd> {
-        self.stream(page.object).end
-    }
-
-    fn sender_page(&self, object: u64) -> u64 {
-        let mut pages = self.pages.iter();
-        let page = pages.find(|page| page.object == object && page.role == Role::Sender);
-        page.expect("a stream has a sender's page").id
-    }
-
     fn object_id(&self, counter: u64) -> ObjectId {
         ObjectId { instance: self.instance, counter }
     }
 
-    fn entry(&self, stream: &StreamFact, uid: u32) -> ListEntry {
-        let handles: Vec<_> = self.handles.iter().filter(|h| h.object == stream.object).collect();
+    fn kind(&self, object: u64) -> Kind {
+        let made = self.mades.iter().find(|made| made.object == object);
+        made.map_or(Kind::Stream, |made| kinds::kind_of(&made.spec))
+    }
+
+    fn barred(&self, object: u64) -> u32 {
+        let made = self.mades.iter().find(|made| made.object == object);
+        made.map_or(0, |made| kinds::barred(&made.spec))
+    }
+
+    fn owner(&self, object: u64) -> Owner {
+        match self.mades.iter().find(|made| made.object == object) {
+            Some(made) => made.owner,
+            None => self.stream(object).owner,
+        }
+    }
+
+    /// Bytes that the objects of a user hold, but for one object.
+    fn bytes_held(&self, uid: u32, but_for: u64) -> u128 {
+        let streams = self.streams.iter().map(|s| (s.object, s.owner.uid, s.payload.map(|p| p.2)));
+        let mades = self.mades.iter().map(|m| (m.object, m.owner.uid, m.payload.map(|p| p.1)));
+        let counted = streams.chain(mades).filter(|one| one.1 == uid && one.0 != but_for);
+        counted.map(|(_, _, bytes)| u128::from(bytes.unwrap_or_default())).sum()
+    }
+
+    fn denied(&self, object: u64, wanted: u32, granted: u32) -> Error {
+        Error::AccessDenied {
+            wanted: mask(wanted),
+            granted: mask(granted),
+            owner_uid: self.owner(object).uid,
+            kind: self.kind(object),
+        }
+    }
+
+    fn entry(&self, object: u64, uid: u32) -> ListEntry {
+        let handles: Vec<_> = self.handles.iter().filter(|h| h.object == object).collect();
         let mut names: Vec<(u64, Name)> =
             handles.iter().filter_map(|handle| Some((handle.share, handle.name?))).collect();
         names.sort_unstable_by_key(|(share, _)| *share);
         names.dedup();
-        let receives = |page: &&PageFact| {
-            page.object == stream.object && matches!(page.role, Role::Receiver(..))
-        };
-        let openings = self.openings.iter().filter(|o| o.object == stream.object).count();
+        let openings = self.openings.iter().filter(|o| o.object == object).count();
         let visible = names.into_iter().filter(|(_, name)| name.visible_to(uid));
+        let owner = self.owner(object);
+        let made = self.mades.iter().find(|made| made.object == object);
         ListEntry {
-            object: self.object_id(stream.object),
-            kind: Kind::Stream,
+            object: self.object_id(object),
             names: visible.map(|(_, name)| name.to_object_name()).collect(),
-            pid: stream.owner.pid,
-            uid: stream.owner.uid,
-            made_ns: stream.owner.made_ns,
+            pid: owner.pid,
+            uid: owner.uid,
+            made_ns: owner.made_ns,
             handles: count(handles.len()),
             openings: count(openings),
-            stream: Some(StreamFacts {
-                sender_pid: stream.end.is_none().then(|| self.pid_of(stream.sender.0)),
-                end: stream.end,
-                generation: stream.generation,
-                receivers: count(self.pages.iter().filter(receives).count()),
-                payload_bytes: stream.payload.map_or(0, |payload| payload.2),
-                picture: stream.payload.map(|payload| payload.0.picture).unwrap_or_default(),
-            }),
+            facts: match made {
+                Some(made) => handfast_model::object::Facts::Made(made.spec),
+                None => self.stream_facts(object),
+            },
         }
     }
+}
+
+/// What has to come with a request, and nothing else may.
+fn come_along(request: &Request, came: Came) -> Result<(), Error> {
+    let memory = match request {
+        Request::OpenPresented { .. } | Request::Duplicate { .. } | Request::QueryPresented => {
+            let shown = matches!(came, Came::Handle(_));
+            return if shown { Ok(()) } else { Err(Error::HandleUnknown) };
+        }
+        Request::Create { spec, .. } => kinds::memory(spec),
+        Request::StreamPublish { .. } => Some(Writers::One),
+        Request::StreamCreate { .. }
+        | Request::Open { .. }
+        | Request::OpenHandle { .. }
+        | Request::Openings { .. }
+        | Request::Share { .. }
+        | Request::Drop { .. }
+        | Request::Mapped { .. }
+        | Request::WatchName { .. }
+        | Request::WatchAll { .. }
+        | Request::Unwatch { .. }
+        | Request::List { .. }
+        | Request::Query { .. }
+        | Request::StreamJoin { .. }
+        | Request::StreamGeneration { .. }
+        | Request::StreamStock { .. }
+        | Request::StreamInspect { .. } => None,
+    };
+    let has = match came {
+        Came::Nothing => Some(None),
+        Came::Memory(came) => Some(Some(came.writers)),
+        Came::Handle(_) => None,
+    };
+    if has == Some(memory) { Ok(()) } else { Err(Error::PayloadMissing) }
 }
 
 fn count(items: usize) -> u32 {
@@ -662,8 +637,4 @@ fn count(items: usize) -> u32 {
 
 fn mask(bits: u32) -> AccessMask {
     AccessMask::from_bits_retain(bits)
-}
-
-fn denied(wanted: u32, granted: u32) -> Error {
-    Error::AccessDenied { wanted: mask(wanted), granted: mask(granted) }
 }

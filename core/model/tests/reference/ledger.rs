@@ -1,18 +1,33 @@
 //! A broker's memory without a broker: performs effects and refuses what no broker could perform.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use handfast_model::object::{Attachment, Effect, Event, PageKind, Resources, StreamEnd};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Page {
-    kind: PageKind,
+    pub kind: PageKind,
     pub sealed: bool,
     /// Its writable descriptor went out with a reply.
     given: bool,
     /// Its writer is gone and the page says so.
     stamped: bool,
     pub end: Option<StreamEnd>,
+    /// Who may write it, if it is no stream's.
+    seats: BTreeSet<u32>,
+    readers: u32,
+}
+
+impl Page {
+    fn new(kind: PageKind) -> Self {
+        let (seats, readers) = (BTreeSet::new(), 0);
+        Self { kind, sealed: false, given: false, stamped: false, end: None, seats, readers }
+    }
+
+    /// Whether it has one writer, who is told by the page that it is gone.
+    const fn is_of_stream(&self) -> bool {
+        matches!(self.kind, PageKind::StreamSender | PageKind::StreamReceiver)
+    }
 }
 
 /// What was made and not dropped. `None`: dropped.
@@ -30,6 +45,8 @@ pub(crate) struct Done {
     pub payloads: usize,
     pub events: Vec<(u64, Event)>,
     pub bumps: Vec<u64>,
+    /// What is written into pages about who has them, in order.
+    pub words: Vec<Effect>,
 }
 
 impl Ledger {
@@ -41,15 +58,13 @@ impl Ledger {
             match effect {
                 Effect::MakePage { page, kind } => {
                     done.used.pages += 1;
-                    let kind = *kind;
-                    let page_now =
-                        Page { kind, sealed: false, given: false, stamped: false, end: None };
-                    let former = self.pages.insert(page.0, Some(page_now));
+                    let former = self.pages.insert(page.0, Some(Page::new(*kind)));
                     assert!(former.is_none(), "a page is made twice: {}", told());
                 }
                 Effect::SealPage { page } => {
                     let page = self.page(page.0, &told);
                     assert!(page.given, "a page is sealed that nobody was given: {}", told());
+                    assert!(page.is_of_stream(), "{}", told());
                     assert!(!page.sealed, "a page is sealed twice: {}", told());
                     page.sealed = true;
                 }
@@ -71,12 +86,14 @@ impl Ledger {
                     assert_eq!(page.kind, PageKind::StreamSender, "{}", told());
                     assert_eq!(page.end, None, "a sender that is gone is told: {}", told());
                 }
-                Effect::DropPage { page } => {
-                    let page_now = *self.page(page.0, &told);
-                    let told_so = page_now.stamped || !page_now.given;
-                    assert!(told_so, "a page is dropped before its end is stamped: {}", told());
-                    self.pages.insert(page.0, None);
+                Effect::TakeSeat { .. }
+                | Effect::LeaveSeat { .. }
+                | Effect::LeaveOwner { .. }
+                | Effect::SetReaders { .. } => {
+                    self.word(effect, &told);
+                    done.words.push(effect.clone());
                 }
+                Effect::DropPage { page } => self.drop_page(page.0, &told),
                 Effect::MakeHandle { handle } => {
                     done.used.handles += 1;
                     let former = self.handles.insert(handle.0, true);
@@ -103,6 +120,15 @@ impl Ledger {
         done
     }
 
+    fn drop_page(&mut self, page: u64, told: &dyn Fn() -> String) {
+        let now = self.page(page, told);
+        let told_so = now.stamped || !now.given || !now.is_of_stream();
+        assert!(told_so, "a page is dropped before its end is stamped: {}", told());
+        let left = now.seats.is_empty() && now.readers == 0;
+        assert!(left, "a page is dropped that somebody has: {}", told());
+        self.pages.insert(page, None);
+    }
+
     /// Gives out what goes with a reply. Panics when something is not there.
     pub(crate) fn attach(&mut self, attachments: &[Attachment], clients: &[u64]) {
         for attachment in attachments {
@@ -113,13 +139,15 @@ impl Ledger {
                 }
                 Attachment::WritablePage(page) => {
                     let page = self.page(page.0, &told);
-                    assert!(!page.given && !page.sealed, "a second writer: {}", told());
+                    let second = page.given && page.is_of_stream();
+                    assert!(!second && !page.sealed, "a second writer: {}", told());
+                    assert!(page.is_of_stream() || !page.seats.is_empty(), "no seat: {}", told());
                     page.given = true;
                 }
                 Attachment::ReadOnlyPage(page) => {
                     self.page(page.0, &told);
                 }
-                Attachment::Payload(payload) => {
+                Attachment::Payload(payload) | Attachment::WritablePayload(payload) => {
                     assert_eq!(self.payloads.get(&payload.0), Some(&true), "none: {}", told());
                 }
                 Attachment::Process(client) => {
@@ -130,7 +158,7 @@ impl Ledger {
     }
 
     pub(crate) fn pages(&self) -> Vec<(u64, Page)> {
-        self.pages.iter().filter_map(|(id, page)| Some((*id, (*page)?))).collect()
+        self.pages.iter().filter_map(|(id, page)| Some((*id, page.clone()?))).collect()
     }
 
     pub(crate) fn handles(&self) -> Vec<u64> {
@@ -139,6 +167,29 @@ impl Ledger {
 
     pub(crate) fn payloads(&self) -> Vec<u64> {
         self.payloads.iter().filter_map(|(id, there)| there.then_some(*id)).collect()
+    }
+
+    /// Who may write a page, and how many wait on it.
+    fn word(&mut self, effect: &Effect, told: &dyn Fn() -> String) {
+        let (Effect::TakeSeat { page, .. }
+        | Effect::LeaveSeat { page, .. }
+        | Effect::LeaveOwner { page, .. }
+        | Effect::SetReaders { page, .. }) = effect
+        else {
+            return;
+        };
+        let page = self.page(page.0, told);
+        assert!(!page.is_of_stream(), "a stream's page has no seats: {}", told());
+        if let Effect::TakeSeat { seat, .. } = effect {
+            assert!(page.seats.insert(*seat), "a seat is taken twice: {}", told());
+        } else if let Effect::LeaveSeat { seat, .. } = effect {
+            assert!(page.seats.remove(seat), "a seat is left that was free: {}", told());
+        } else if let Effect::LeaveOwner { .. } = effect {
+            assert_eq!(page.kind, PageKind::KeyedMutex, "{}", told());
+        } else if let Effect::SetReaders { count, .. } = effect {
+            assert_eq!(page.readers.abs_diff(*count), 1, "readers jump: {}", told());
+            page.readers = *count;
+        }
     }
 
     fn page(&mut self, id: u64, told: &dyn Fn() -> String) -> &mut Page {

@@ -2,11 +2,14 @@
 //! what is there when its turn comes, so that shrinking a sequence leaves the rest meaningful.
 
 use handfast_model::contract::access::AccessMask;
-use handfast_model::object::{GenerationLayout, Kind, OpeningId, PictureFacts, RawName, Request};
+use handfast_model::object::{
+    Came, GenerationLayout, HandleId, Kind, OpeningId, PictureFacts, RawName, ReceivedPayload,
+    Request, Writers,
+};
 use proptest::prelude::*;
 
 use crate::facts::Facts;
-use crate::tables;
+use crate::{kinds, tables};
 
 /// Chooses one of however many there are.
 #[derive(Clone, Copy, Debug)]
@@ -17,14 +20,19 @@ pub(crate) enum Step {
     Arrive { uid: u32 },
     Gone { client: Pick },
     HandlesGone { handles: Vec<Pick> },
-    Ask { client: Pick, ask: Ask, stray_payload: bool },
+    Ask { client: Pick, ask: Ask, stray: Option<Came> },
 }
 
 #[derive(Clone, Debug)]
 pub(crate) enum Ask {
-    Create { name: Option<&'static str>, access: u32 },
-    Open { name: &'static str, access: u32 },
-    OpenHandle { name: &'static str, access: u32 },
+    Create { spec: usize, memory: Memory, name: Option<&'static str>, access: u32 },
+    StreamCreate { name: Option<&'static str>, access: u32 },
+    Open { kind: WhichKind, name: &'static str, access: u32 },
+    OpenHandle { kind: WhichKind, name: &'static str, access: u32 },
+    OpenPresented { handle: Pick, kind: WhichKind },
+    Duplicate { handle: Pick, access: u32 },
+    QueryPresented { handle: Pick },
+    Openings { opening: Pick, skip: u32 },
     Share { opening: Pick, name: Option<&'static str>, access: u32 },
     Drop { opening: Pick },
     Mapped { opening: Pick },
@@ -53,9 +61,19 @@ pub(crate) enum Number {
     Given(u32),
 }
 
+/// The kind that is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum WhichKind {
+    /// That of the object.
+    Right,
+    Given(Kind),
+}
+
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Memory {
     Missing,
+    /// Of somebody else's choice who may write it.
+    WrongWriters,
     Exact,
     OneByteShort,
     Bytes(u64),
@@ -74,12 +92,22 @@ impl Pick {
 }
 
 impl Ask {
-    /// Who asks, the request, and the size of the memory that goes with it.
-    pub(crate) fn resolve(&self, facts: &Facts, client: Pick) -> (u64, Request, Option<u64>) {
+    /// Who asks, the request, and what comes with it.
+    pub(crate) fn resolve(&self, facts: &Facts, client: Pick) -> (u64, Request, Came) {
         let clients: Vec<u64> = facts.clients.iter().map(|client| client.id).collect();
         let anybody = client.of(&clients).unwrap_or(0);
         let Some((pick, of)) = self.opening() else {
-            return (anybody, self.request(OpeningId(0)), None);
+            let handle = self.handle(facts);
+            let request = self.request(OpeningId(0), self.kind(facts, anybody, handle));
+            let came = match (self, &request) {
+                (Self::Create { memory, .. }, Request::Create { spec, .. }) => {
+                    let known = kinds::specs().into_iter().find(|(known, _)| known == spec);
+                    let needs = known.and_then(|(_, needs)| needs).unwrap_or_default();
+                    memory.resolve(needs, kinds::memory(spec))
+                }
+                _ => handle.map_or(Came::Nothing, |handle| Came::Handle(HandleId(handle))),
+            };
+            return (anybody, request, came);
         };
         let mut known: Vec<(u64, u32)> = match of {
             Of::Sender => facts.streams.iter().map(|stream| stream.sender).collect(),
@@ -89,23 +117,55 @@ impl Ask {
         let (owner, number) = pick.of(&known).unwrap_or((anybody, 99));
         // Now and then somebody else asks for an opening that is not its own.
         let caller = if client.0 % 16 == 14 { anybody } else { owner };
-        let mut request = self.request(OpeningId(number));
-        let mut size_bytes = None;
+        let mut request = self.request(OpeningId(number), Kind::Stream);
+        let mut came = Came::Nothing;
         if let (Self::Publish { next, memory, .. }, Request::StreamPublish { layout, .. }) =
             (self, &mut request)
         {
             layout.number = next.resolve(facts, (owner, number));
-            size_bytes = memory.resolve(layout);
+            let needs = u64::from(layout.slots)
+                .saturating_mul(layout.slot_bytes)
+                .saturating_add(layout.table_bytes);
+            came = memory.resolve(needs, Some(Writers::One));
         }
-        (caller, request, size_bytes)
+        (caller, request, came)
+    }
+
+    /// The handle that comes along.
+    fn handle(&self, facts: &Facts) -> Option<u64> {
+        let (Self::OpenPresented { handle, .. }
+        | Self::Duplicate { handle, .. }
+        | Self::QueryPresented { handle }) = self
+        else {
+            return None;
+        };
+        let there: Vec<u64> = facts.handles.iter().map(|handle| handle.id).collect();
+        Some(handle.of(&there).unwrap_or(999_999))
+    }
+
+    fn kind(&self, facts: &Facts, client: u64, handle: Option<u64>) -> Kind {
+        let (Self::Open { kind, .. }
+        | Self::OpenHandle { kind, .. }
+        | Self::OpenPresented { kind, .. }) = self
+        else {
+            return Kind::Stream;
+        };
+        let (Self::Open { name, .. } | Self::OpenHandle { name, .. }) = self else {
+            return kind.resolve(handle.and_then(|handle| facts.kind_shown(handle)));
+        };
+        kind.resolve(facts.kind_named(client, name))
     }
 
     /// The opening that it is about, if it is about one.
     const fn opening(&self) -> Option<(Pick, Of)> {
         match self {
             Self::Create { .. }
+            | Self::StreamCreate { .. }
             | Self::Open { .. }
             | Self::OpenHandle { .. }
+            | Self::OpenPresented { .. }
+            | Self::Duplicate { .. }
+            | Self::QueryPresented { .. }
             | Self::WatchName { .. }
             | Self::WatchAll { .. }
             | Self::Unwatch { .. }
@@ -113,6 +173,7 @@ impl Ask {
             Self::Share { opening, .. }
             | Self::Drop { opening }
             | Self::Query { opening }
+            | Self::Openings { opening, .. }
             | Self::Join { opening }
             | Self::Generation { opening }
             | Self::Inspect { opening, .. } => Some((*opening, Of::Anybody)),
@@ -122,18 +183,26 @@ impl Ask {
         }
     }
 
-    fn request(&self, opening: OpeningId) -> Request {
+    fn request(&self, opening: OpeningId, kind: Kind) -> Request {
         let access = |bits: &u32| AccessMask::from_bits_retain(*bits);
         let given = |name: &Option<&'static str>| name.map(RawName::from);
-        let kind = Kind::Stream;
         match self {
-            Self::Create { name, access: bits } => {
-                Request::Create { kind, name: given(name), access: access(bits) }
+            Self::Create { spec, name, access: bits, .. } => {
+                let specs = kinds::specs();
+                let (spec, _) = specs[spec % specs.len()];
+                Request::Create { spec, name: given(name), access: access(bits) }
             }
-            Self::Open { name, access: bits } => {
+            Self::StreamCreate { name, access: bits } => {
+                Request::StreamCreate { name: given(name), access: access(bits) }
+            }
+            Self::OpenPresented { .. } => Request::OpenPresented { kind },
+            Self::Duplicate { access: bits, .. } => Request::Duplicate { access: access(bits) },
+            Self::QueryPresented { .. } => Request::QueryPresented,
+            Self::Openings { skip, .. } => Request::Openings { opening, skip: *skip },
+            Self::Open { name, access: bits, .. } => {
                 Request::Open { kind, name: RawName::from(*name), access: access(bits) }
             }
-            Self::OpenHandle { name, access: bits } => {
+            Self::OpenHandle { name, access: bits, .. } => {
                 Request::OpenHandle { kind, name: RawName::from(*name), access: access(bits) }
             }
             Self::Share { name, access: bits, .. } => {
@@ -177,17 +246,31 @@ impl Number {
     }
 }
 
-impl Memory {
-    fn resolve(self, layout: &GenerationLayout) -> Option<u64> {
-        let needs = u64::from(layout.slots)
-            .saturating_mul(layout.slot_bytes)
-            .saturating_add(layout.table_bytes);
+impl WhichKind {
+    fn resolve(self, right: Option<Kind>) -> Kind {
         match self {
-            Self::Missing => None,
-            Self::Exact => Some(needs),
-            Self::OneByteShort => Some(needs.saturating_sub(1)),
-            Self::Bytes(bytes) => Some(bytes),
+            Self::Right => right.unwrap_or(Kind::Surface),
+            Self::Given(kind) => kind,
         }
+    }
+}
+
+impl Memory {
+    /// What comes along where `needs` bytes are needed that so many may write.
+    fn resolve(self, needs: u64, writers: Option<Writers>) -> Came {
+        let (Some(writers), memory) = (writers, self) else { return Came::Nothing };
+        let other = match writers {
+            Writers::One => Writers::Several,
+            Writers::Several => Writers::One,
+        };
+        let (size_bytes, writers) = match memory {
+            Self::Missing => return Came::Nothing,
+            Self::WrongWriters => (needs, other),
+            Self::Exact => (needs, writers),
+            Self::OneByteShort => (needs.saturating_sub(1), writers),
+            Self::Bytes(bytes) => (bytes, writers),
+        };
+        Came::Memory(ReceivedPayload { size_bytes, writers })
     }
 }
 
@@ -202,8 +285,30 @@ fn name() -> impl Strategy<Value = &'static str> {
 }
 
 fn access() -> impl Strategy<Value = u32> {
-    prop_oneof![6 => 0..2_usize, 3 => 0..5_usize, 2 => 0..tables::MASKS.len()]
-        .prop_map(|index| tables::MASKS[index])
+    let listed = prop_oneof![6 => 0..2_usize, 3 => 0..5_usize, 3 => 0..tables::MASKS.len()];
+    let bits = prop::collection::vec(prop::sample::select(tables::BITS.to_vec()), 1..4);
+    prop_oneof![
+        12 => listed.prop_map(|index| tables::MASKS[index]),
+        3 => bits.prop_map(|bits| bits.into_iter().fold(0, |mask, bit| mask | bit)),
+        1 => any::<u32>(),
+    ]
+}
+
+fn which_kind() -> impl Strategy<Value = WhichKind> {
+    let given = prop::sample::select(Kind::ALL.to_vec());
+    prop_oneof![15 => Just(WhichKind::Right), 1 => given.prop_map(WhichKind::Given)]
+}
+
+/// Memory that is what was asked for six times out of ten.
+fn memory() -> impl Strategy<Value = Memory> {
+    prop_oneof![
+        7 => Just(Memory::Exact),
+        1 => Just(Memory::Missing),
+        1 => Just(Memory::WrongWriters),
+        1 => Just(Memory::OneByteShort),
+        1 => Just(Memory::Bytes(0)),
+        2 => Just(Memory::Bytes(40 << 30)),
+    ]
 }
 
 fn publish() -> impl Strategy<Value = Ask> {
@@ -214,14 +319,7 @@ fn publish() -> impl Strategy<Value = Ask> {
         8 => Just(4096),
         1 => prop::sample::select(vec![0, 1, 1 << 30, (1 << 30) + 1, u64::MAX])
     ];
-    let memory = prop_oneof![
-        6 => Just(Memory::Exact),
-        1 => Just(Memory::Missing),
-        1 => Just(Memory::OneByteShort),
-        1 => Just(Memory::Bytes(0)),
-        2 => Just(Memory::Bytes(40 << 30)),
-    ];
-    (pick(), number, slots, table, slot, memory).prop_map(
+    (pick(), number, slots, table, slot, memory()).prop_map(
         |(opening, next, slots, table, slot, memory)| Ask::Publish {
             opening,
             next,
@@ -233,40 +331,71 @@ fn publish() -> impl Strategy<Value = Ask> {
     )
 }
 
+fn skip() -> impl Strategy<Value = u32> {
+    prop_oneof![0..3_u32, Just(u32::MAX)]
+}
+
+/// What nobody asked for.
+fn stray() -> impl Strategy<Value = Came> {
+    let memory = |writers| Came::Memory(ReceivedPayload { size_bytes: 4096, writers });
+    prop_oneof![
+        Just(Came::Nothing),
+        Just(memory(Writers::One)),
+        Just(memory(Writers::Several)),
+        (0..6_u64).prop_map(|handle| Came::Handle(HandleId(handle))),
+    ]
+}
+
 fn ask() -> impl Strategy<Value = Ask> {
     let maybe_name = || prop::option::weighted(0.8, name());
     let watch = || 0..3_u32;
+    let streams = prop_oneof![
+        9 => pick().prop_map(|opening| Ask::Join { opening }),
+        2 => pick().prop_map(|opening| Ask::Generation { opening }),
+        6 => publish(),
+        3 => pick().prop_map(|opening| Ask::Stock { opening }),
+        2 => (pick(), skip()).prop_map(|(opening, skip)| Ask::Inspect { opening, skip }),
+        7 => pick().prop_map(|opening| Ask::Mapped { opening }),
+        6 => (maybe_name(), access())
+            .prop_map(|(name, access)| Ask::StreamCreate { name, access }),
+    ];
     prop_oneof![
-        6 => (maybe_name(), access()).prop_map(|(name, access)| Ask::Create { name, access }),
-        9 => (name(), access()).prop_map(|(name, access)| Ask::Open { name, access }),
-        4 => (name(), access()).prop_map(|(name, access)| Ask::OpenHandle { name, access }),
+        30 => streams,
+        12 => (any::<prop::sample::Index>(), memory(), maybe_name(), access()).prop_map(
+            |(spec, memory, name, access)| {
+                let spec = spec.index(kinds::specs().len());
+                Ask::Create { spec, memory, name, access }
+            }
+        ),
+        14 => (which_kind(), name(), access())
+            .prop_map(|(kind, name, access)| Ask::Open { kind, name, access }),
+        4 => (which_kind(), name(), access())
+            .prop_map(|(kind, name, access)| Ask::OpenHandle { kind, name, access }),
+        8 => (pick(), which_kind())
+            .prop_map(|(handle, kind)| Ask::OpenPresented { handle, kind }),
+        8 => (pick(), access()).prop_map(|(handle, access)| Ask::Duplicate { handle, access }),
+        2 => pick().prop_map(|handle| Ask::QueryPresented { handle }),
+        2 => (pick(), skip()).prop_map(|(opening, skip)| Ask::Openings { opening, skip }),
         4 => (pick(), maybe_name(), access())
             .prop_map(|(opening, name, access)| Ask::Share { opening, name, access }),
-        4 => pick().prop_map(|opening| Ask::Drop { opening }),
-        7 => pick().prop_map(|opening| Ask::Mapped { opening }),
+        6 => pick().prop_map(|opening| Ask::Drop { opening }),
         3 => (name(), watch()).prop_map(|(name, watch)| Ask::WatchName { name, watch }),
         3 => watch().prop_map(|watch| Ask::WatchAll { watch }),
         1 => watch().prop_map(|watch| Ask::Unwatch { watch }),
         1 => prop_oneof![0..4_u64, Just(u64::MAX)].prop_map(|after| Ask::List { after }),
         2 => pick().prop_map(|opening| Ask::Query { opening }),
-        9 => pick().prop_map(|opening| Ask::Join { opening }),
-        2 => pick().prop_map(|opening| Ask::Generation { opening }),
-        6 => publish(),
-        3 => pick().prop_map(|opening| Ask::Stock { opening }),
-        2 => (pick(), prop_oneof![0..3_u32, Just(u32::MAX)])
-            .prop_map(|(opening, skip)| Ask::Inspect { opening, skip }),
     ]
 }
 
 /// One step.
 pub(crate) fn step() -> impl Strategy<Value = Step> {
     let uid = prop::sample::select(tables::UIDS.to_vec());
-    let stray = prop::bool::weighted(0.01);
+    let stray = prop::option::weighted(0.02, stray());
     prop_oneof![
         2 => uid.prop_map(|uid| Step::Arrive { uid }),
         2 => pick().prop_map(|client| Step::Gone { client }),
         3 => prop::collection::vec(pick(), 1..3).prop_map(|handles| Step::HandlesGone { handles }),
         60 => (pick(), ask(), stray)
-            .prop_map(|(client, ask, stray_payload)| Step::Ask { client, ask, stray_payload }),
+            .prop_map(|(client, ask, stray)| Step::Ask { client, ask, stray }),
     ]
 }

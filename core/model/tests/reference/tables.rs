@@ -1,13 +1,10 @@
 //! What the names and access masks of the random sequences mean, written down by hand.
 
-use handfast_model::contract::access::AccessMask;
 use handfast_model::object::{Directory, Error, ObjectName, RawName};
 
 /// Every user of the sequences; the first is the system.
 pub(crate) const UIDS: [u32; 3] = [0, 1000, 1001];
 
-/// Every right of a stream.
-pub(crate) const ALL: u32 = 0x001F_0007;
 pub(crate) const RECEIVE: u32 = 1;
 pub(crate) const SEND: u32 = 2;
 pub(crate) const QUERY: u32 = 4;
@@ -95,7 +92,7 @@ pub(crate) fn resolve(raw: &RawName, uid: u32) -> Result<Name, Error> {
 }
 
 /// Masks that the sequences ask for; the first ones allow the most.
-pub(crate) const MASKS: [u32; 13] = [
+pub(crate) const MASKS: [u32; 19] = [
     0x1000_0000,
     0x0200_0000,
     0x8000_0000,
@@ -105,26 +102,35 @@ pub(crate) const MASKS: [u32; 13] = [
     0x0000_0002,
     0x0000_0004,
     0x0200_0001,
+    0x0200_0002,
+    0x0002_0000,
+    0x0002_0001,
+    0x0010_0000,
+    0x0012_0002,
     0x0000_0000,
     0x0000_8000,
     0x0200_8000,
     0x0100_0001,
+    0x0210_0000,
 ];
-
-/// What whoever may do everything gets for a mask; none when the mask is refused.
-pub(crate) fn rights(mask: AccessMask) -> Option<u32> {
-    Some(match mask.bits() {
-        // GENERIC_ALL, MAXIMUM_ALLOWED, and the latter with something.
-        0x1000_0000 | 0x0200_0000 | 0x0200_0001 => ALL,
-        // GENERIC_READ: receive, query, READ_CONTROL.
-        0x8000_0000 => 0x0002_0005,
-        // GENERIC_WRITE: send, READ_CONTROL.
-        0x4000_0000 => 0x0002_0002,
-        // GENERIC_EXECUTE: query, SYNCHRONIZE, READ_CONTROL.
-        0x2000_0000 => 0x0012_0004,
-        specific @ (RECEIVE | SEND | QUERY) => specific,
-        // Nothing at all, or a bit that streams do not define.
-        0 | 0x8000 | 0x0200_8000 | 0x0100_0001 => return None,
-        other => panic!("the mask 0x{other:08X} is not in the table"),
-    })
-}
+/// Bits that random masks are made of.
+pub(crate) const BITS: [u32; 18] = [
+    0x0000_0001,
+    0x0000_0002,
+    0x0000_0004,
+    0x0000_0008,
+    0x0000_0010,
+    0x0000_8000,
+    0x0001_0000,
+    0x0002_0000,
+    0x0004_0000,
+    0x0008_0000,
+    0x0010_0000,
+    0x0100_0000,
+    0x0200_0000,
+    0x0800_0000,
+    0x1000_0000,
+    0x2000_0000,
+    0x4000_0000,
+    0x8000_0000,
+];

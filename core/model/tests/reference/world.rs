@@ -1,7 +1,7 @@
 //! The model, its twin and the reference in lockstep, with everything compared after every step.
 
 use handfast_model::object::{
-    Caller, ClientId, Effect, Error, Event, HandleId, Manager, ReceivedPayload, Reply, Request,
+    Caller, Came, ClientId, Effect, Error, Event, HandleId, Manager, Reply, Request,
 };
 use handfast_model::security::Token;
 
@@ -49,10 +49,9 @@ impl World {
                     handles.iter().map(|pick| pick.of(&there).unwrap_or(999_999)).collect();
                 self.handles_gone(&gone);
             }
-            Step::Ask { client, ask, stray_payload } => {
-                let (client, request, payload) = ask.resolve(&self.facts, *client);
-                let payload = if *stray_payload { payload.or(Some(4096)) } else { payload };
-                self.ask(client, &request, payload);
+            Step::Ask { client, ask, stray } => {
+                let (client, request, came) = ask.resolve(&self.facts, *client);
+                self.ask(client, &request, stray.unwrap_or(came));
             }
         }
     }
@@ -118,12 +117,11 @@ impl World {
         self.compare(&format!("handles_gone({handles:?})"), &before, &effects);
     }
 
-    fn ask(&mut self, client: u64, request: &Request, payload: Option<u64>) {
-        let what = format!("client {client}: {request:?} with memory {payload:?}");
+    fn ask(&mut self, client: u64, request: &Request, came: Came) {
+        let what = format!("client {client}: {request:?} with {came:?}");
         let before = self.before();
-        let predicted = self.facts.ask(client, request, payload, self.steps);
-        let payload = payload.map(|size_bytes| ReceivedPayload { size_bytes });
-        let caller = Caller { client: ClientId(client), time_ns: self.steps, payload };
+        let predicted = self.facts.ask(client, request, came, self.steps);
+        let caller = Caller { client: ClientId(client), time_ns: self.steps, came };
         // What is in the list already must stay as it is.
         let earlier = Effect::DropHandle { handle: HandleId(0) };
         let mut effects = vec![earlier.clone()];
@@ -144,7 +142,8 @@ impl World {
             "{what}: used {:?}, foreseen {ready:?}",
             done.used
         );
-        assert!(done.payloads <= usize::from(payload.is_some()), "{what}: keeps what never came");
+        let memory = usize::from(matches!(came, Came::Memory(_)));
+        assert!(done.payloads <= memory, "{what}: keeps what never came");
         if let Ok(reply) = &predicted {
             let attachments = reply.attachments();
             self.ledger.attach(&attachments, &self.clients());
@@ -159,7 +158,7 @@ impl World {
     }
 
     fn listing(&self, client: u64) -> Reply {
-        let caller = Caller { client: ClientId(client), time_ns: 0, payload: None };
+        let caller = Caller { client: ClientId(client), time_ns: 0, came: Came::Nothing };
         let mut effects = Vec::new();
         let mut manager = self.manager.clone();
         let reply = manager.apply(&caller, &Request::List { after: 0 }, &mut effects);
@@ -179,13 +178,14 @@ impl World {
         assert!(self.twin.snapshot() == snapshot, "{what}: the twin's snapshot differs");
         let restored = Manager::restore(&snapshot);
         assert_eq!(restored.as_ref(), Ok(&self.manager), "{what}: the snapshot is not the state");
-        let counts = (self.facts.clients.len(), self.facts.streams.len());
+        let counts = (self.facts.clients.len(), self.facts.objects().len());
         assert_eq!(self.manager.counts(), counts, "{what}: (clients, objects)");
 
         let done = self.ledger.perform(effects);
-        let Told { events, bumps } = self.facts.take_told();
+        let Told { events, bumps, words } = self.facts.take_told();
         assert_eq!(done.events, events, "{what}: events, left the model's, right the reference's");
         assert_eq!(done.bumps, bumps, "{what}: senders told, left the model's");
+        assert_eq!(done.words, words, "{what}: seats and readers, left the model's");
         for (client, event) in &events {
             assert!(self.clients().contains(client), "{what}: {event:?} to {client}, who is gone");
         }
@@ -194,12 +194,10 @@ impl World {
 
         let handles: Vec<u64> = self.facts.handles.iter().map(|handle| handle.id).collect();
         assert_eq!(self.ledger.handles(), handles, "{what}: handles, left as effects made them");
-        let mut payloads: Vec<u64> =
-            self.facts.streams.iter().filter_map(|s| Some(s.payload?.1)).collect();
-        payloads.sort_unstable();
+        let payloads = self.facts.payloads();
         assert_eq!(self.ledger.payloads(), payloads, "{what}: memory, left as effects kept it");
-        let pages: Vec<u64> = self.facts.pages.iter().map(|page| page.id).collect();
-        let there: Vec<u64> = self.ledger.pages().iter().map(|(id, _)| *id).collect();
+        let pages: Vec<_> = self.facts.pages.iter().map(|p| (p.id, p.role.kind())).collect();
+        let there: Vec<_> = self.ledger.pages().iter().map(|(id, p)| (*id, p.kind)).collect();
         assert_eq!(there, pages, "{what}: pages, left as effects made them");
         done
     }

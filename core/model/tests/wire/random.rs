@@ -1,11 +1,14 @@
 //! Random messages: every value that a message can hold.
 
 use handfast_model::contract::access::AccessMask;
+use handfast_model::contract::color::{Alpha, Color};
+use handfast_model::contract::format::Format;
+use handfast_model::contract::surface::{Dimension, SurfaceDesc, SurfaceFlags};
 use handfast_model::object::reply::ReceiverFacts;
 use handfast_model::object::{
-    Cap, ClientId, Directory, Error, Event, GenerationLayout, HandleId, Kind, ListEntry, ObjectId,
-    ObjectName, OpeningId, PageId, PayloadId, PictureFacts, RawName, Reply, Request, StreamEnd,
-    StreamFacts,
+    Cap, ClientId, Directory, Error, Event, Facts, GenerationLayout, HandleId, Kind, ListEntry,
+    ObjectId, ObjectName, OpeningFacts, OpeningId, PageId, Parts, PayloadId, PictureFacts, RawName,
+    Reply, Request, Reset, Spec, StreamEnd, StreamFacts, View, Writers,
 };
 use handfast_model::security::Granted;
 use handfast_model::wire::{BrokerMessage, ClientMessage, Health, Hello, Refused, Welcome};
@@ -53,33 +56,95 @@ fn layout() -> impl Strategy<Value = GenerationLayout> {
     })
 }
 
+fn kind() -> impl Strategy<Value = Kind> {
+    select(Kind::ALL.to_vec())
+}
+
+/// Any surface, also one that cannot be: sizes are not the wire's business.
+fn surface() -> impl Strategy<Value = SurfaceDesc> {
+    let dimension = select(vec![
+        Dimension::Buffer,
+        Dimension::Texture1D,
+        Dimension::Texture2D,
+        Dimension::Texture3D,
+    ]);
+    let color = any::<u32>().prop_map(|word| Color::from_word(word & 0x01FF_FFFF).unwrap());
+    let flags = select(vec![SurfaceFlags::empty(), SurfaceFlags::KEYED_MUTEX]);
+    let format = option::of(select(Format::ALL.to_vec()));
+    let alpha = select(Alpha::ALL.to_vec());
+    let sizes = any::<(u64, u32, u32, u32, u32)>();
+    (dimension, sizes, format, color, alpha, flags).prop_map(
+        |(dimension, (width, height, depth, layers, mips), format, color, alpha, flags)| {
+            SurfaceDesc {
+                dimension,
+                width,
+                height,
+                depth,
+                layers,
+                mips,
+                format,
+                color,
+                alpha,
+                flags,
+            }
+        },
+    )
+}
+
+fn spec() -> impl Strategy<Value = Spec> {
+    let writers = || select(vec![Writers::One, Writers::Several]);
+    let reset = select(vec![Reset::Manual, Reset::Auto]);
+    prop_oneof![
+        3 => (surface(), writers()).prop_map(|(desc, writers)| Spec::Surface { desc, writers }),
+        1 => any::<u64>().prop_map(|value| Spec::Fence { value }),
+        1 => (reset, any::<bool>()).prop_map(|(reset, signaled)| Spec::Event { reset, signaled }),
+        1 => (any::<u64>(), writers())
+            .prop_map(|(size_bytes, writers)| Spec::Section { size_bytes, writers }),
+    ]
+}
+
+/// Requests of every kind of object.
+fn made_request() -> impl Strategy<Value = Request> {
+    let name = option::of(raw_name());
+    prop_oneof![
+        3 => (spec(), name, access())
+            .prop_map(|(spec, name, access)| Request::Create { spec, name, access }),
+        1 => kind().prop_map(|kind| Request::OpenPresented { kind }),
+        1 => access().prop_map(|access| Request::Duplicate { access }),
+        1 => Just(Request::QueryPresented),
+        1 => (opening(), any::<u32>())
+            .prop_map(|(opening, skip)| Request::Openings { opening, skip }),
+    ]
+}
+
 fn request() -> impl Strategy<Value = Request> {
-    let kind = Kind::Stream;
-    let named = || (raw_name(), access());
+    let named = || (kind(), raw_name(), access());
     let maybe = || option::of(raw_name());
     let number = any::<u32>;
     prop_oneof![
-        (maybe(), access()).prop_map(move |(name, access)| Request::Create { kind, name, access }),
-        named().prop_map(move |(name, access)| Request::Open { kind, name, access }),
-        named().prop_map(move |(name, access)| Request::OpenHandle { kind, name, access }),
-        (opening(), maybe(), access()).prop_map(|(opening, name, access)| Request::Share {
+        6 => made_request(),
+        1 => (maybe(), access()).prop_map(|(name, access)| Request::StreamCreate { name, access }),
+        1 => named().prop_map(|(kind, name, access)| Request::Open { kind, name, access }),
+        1 => named().prop_map(|(kind, name, access)| Request::OpenHandle { kind, name, access }),
+        1 => (opening(), maybe(), access()).prop_map(|(opening, name, access)| Request::Share {
             opening,
             name,
             access
         }),
-        opening().prop_map(|opening| Request::Drop { opening }),
-        opening().prop_map(|opening| Request::Mapped { opening }),
-        (raw_name(), number()).prop_map(|(name, watch)| Request::WatchName { name, watch }),
-        number().prop_map(|watch| Request::WatchAll { watch }),
-        number().prop_map(|watch| Request::Unwatch { watch }),
-        any::<u64>().prop_map(|after| Request::List { after }),
-        opening().prop_map(|opening| Request::Query { opening }),
-        opening().prop_map(|opening| Request::StreamJoin { opening }),
-        opening().prop_map(|opening| Request::StreamGeneration { opening }),
-        (opening(), layout())
+        1 => opening().prop_map(|opening| Request::Drop { opening }),
+        1 => opening().prop_map(|opening| Request::Mapped { opening }),
+        1 => (raw_name(), number()).prop_map(|(name, watch)| Request::WatchName { name, watch }),
+        1 => number().prop_map(|watch| Request::WatchAll { watch }),
+        1 => number().prop_map(|watch| Request::Unwatch { watch }),
+        1 => any::<u64>().prop_map(|after| Request::List { after }),
+        1 => opening().prop_map(|opening| Request::Query { opening }),
+        1 => opening().prop_map(|opening| Request::StreamJoin { opening }),
+        1 => opening().prop_map(|opening| Request::StreamGeneration { opening }),
+        1 => (opening(), layout())
             .prop_map(|(opening, layout)| Request::StreamPublish { opening, layout }),
-        opening().prop_map(|opening| Request::StreamStock { opening }),
-        (opening(), number()).prop_map(|(opening, skip)| Request::StreamInspect { opening, skip }),
+        1 => opening().prop_map(|opening| Request::StreamStock { opening }),
+        1 => (opening(), number())
+            .prop_map(|(opening, skip)| Request::StreamInspect { opening, skip }),
     ]
 }
 
@@ -114,23 +179,64 @@ fn stream_facts() -> impl Strategy<Value = StreamFacts> {
 
 fn entry() -> impl Strategy<Value = ListEntry> {
     let who = any::<(i32, u32, u64, u32, u32)>();
-    (object(), vec(name(), 0..4), who, option::of(stream_facts())).prop_map(
-        |(object, names, (pid, uid, made_ns, handles, openings), stream)| ListEntry {
+    let facts = prop_oneof![stream_facts().prop_map(Facts::Stream), spec().prop_map(Facts::Made),];
+    (object(), vec(name(), 0..4), who, facts).prop_map(
+        |(object, names, (pid, uid, made_ns, handles, openings), facts)| ListEntry {
             object,
-            kind: Kind::Stream,
             names,
             pid,
             uid,
             made_ns,
             handles,
             openings,
-            stream,
+            facts,
         },
     )
 }
 
 fn generation() -> impl Strategy<Value = Option<(GenerationLayout, PayloadId)>> {
     option::of((layout(), any::<u64>().prop_map(PayloadId)))
+}
+
+fn parts() -> impl Strategy<Value = Parts> {
+    let view = || select(vec![View::Writable, View::ReadOnly]);
+    let page = option::of((page(), view()));
+    let payload = option::of((any::<u64>().prop_map(PayloadId), view()));
+    (any::<(u32, u32)>(), page, payload).prop_map(|((seat, owner), page, payload)| Parts {
+        seat,
+        owner,
+        page,
+        payload,
+    })
+}
+
+fn made_reply() -> impl Strategy<Value = Reply> {
+    let handle = any::<u64>().prop_map(HandleId);
+    let one = (any::<(i32, u32, u32)>(), granted())
+        .prop_map(|((pid, uid, owner), granted)| OpeningFacts { pid, uid, granted, owner });
+    prop_oneof![
+        (object(), opening(), handle, granted(), parts()).prop_map(
+            |(object, opening, handle, granted, parts)| Reply::Created {
+                object,
+                opening,
+                handle,
+                granted,
+                parts
+            }
+        ),
+        (object(), opening(), granted(), spec(), parts()).prop_map(
+            |(object, opening, granted, spec, parts)| Reply::Opened {
+                object,
+                opening,
+                granted,
+                spec,
+                parts
+            }
+        ),
+        (granted(), entry()).prop_map(|(granted, entry)| Reply::HandleFacts { granted, entry }),
+        (vec(one, 0..64), any::<bool>())
+            .prop_map(|(openings, more)| Reply::Openings { openings, more }),
+    ]
 }
 
 fn reply() -> impl Strategy<Value = Reply> {
@@ -174,6 +280,7 @@ fn reply() -> impl Strategy<Value = Reply> {
             .prop_map(|(entries, more)| Reply::Listing { entries, more }),
         1 => entry().prop_map(Reply::Facts),
         8 => stream,
+        8 => made_reply(),
     ]
 }
 
@@ -183,7 +290,6 @@ fn cap() -> impl Strategy<Value = Cap> {
 
 /// Every refusal, with every fact that it can hold.
 pub(crate) fn error() -> impl Strategy<Value = Error> {
-    let kind = Kind::Stream;
     let length = any::<usize>;
     prop_oneof![
         select(vec![
@@ -192,17 +298,23 @@ pub(crate) fn error() -> impl Strategy<Value = Error> {
             Error::NameNotFound,
             Error::StreamOver,
             Error::PayloadMissing,
-            Error::KindMismatch { wanted: kind, found: kind },
+            Error::HandleUnknown,
         ]),
+        (kind(), kind()).prop_map(|(wanted, found)| Error::KindMismatch { wanted, found }),
+        kind().prop_map(|kind| Error::SpecInvalid { kind }),
         (length(), length()).prop_map(|(units, limit)| Error::NameTooLong { units, limit }),
         length().prop_map(|position| Error::NameBackslash { position }),
-        any::<(i32, u32, u64)>().prop_map(move |(pid, uid, made_ns)| Error::NameTaken {
-            pid,
-            uid,
-            made_ns,
-            kind
+        (any::<(i32, u32, u64)>(), kind()).prop_map(|((pid, uid, made_ns), kind)| {
+            Error::NameTaken { pid, uid, made_ns, kind }
         }),
-        (access(), access()).prop_map(|(wanted, granted)| Error::AccessDenied { wanted, granted }),
+        (access(), access(), any::<u32>(), kind()).prop_map(
+            |(wanted, granted, owner_uid, kind)| Error::AccessDenied {
+                wanted,
+                granted,
+                owner_uid,
+                kind
+            }
+        ),
         access().prop_map(|wanted| Error::AccessInvalid { wanted }),
         opening().prop_map(|opening| Error::OpeningUnknown { opening }),
         opening().prop_map(|opening| Error::NotTheSender { opening }),
@@ -255,6 +367,12 @@ pub(crate) fn message() -> impl Strategy<Value = Message> {
             .prop_map(|(number, error)| Message::Broker(BrokerMessage::Failed { number, error })),
         1 => number().prop_map(|number| Message::Client(ClientMessage::Health { number })),
         1 => health.prop_map(Message::Broker),
+        1 => (number(), opening()).prop_map(|(number, opening)| {
+            Message::Client(ClientMessage::Handles { number, opening })
+        }),
+        1 => (number(), vec(any::<u64>(), 0..80)).prop_map(|(number, inodes)| {
+            Message::Broker(BrokerMessage::Handles { number, inodes })
+        }),
         2 => event.prop_map(|event| Message::Broker(BrokerMessage::Event(event))),
     ]
 }

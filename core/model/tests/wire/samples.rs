@@ -1,11 +1,14 @@
 //! At least one message of every kind, and one for every refusal: what the golden files hold.
 
 use handfast_model::contract::access::AccessMask;
+use handfast_model::contract::color::{Alpha, Color};
+use handfast_model::contract::format::Format;
+use handfast_model::contract::surface::{Dimension, SurfaceDesc, SurfaceFlags};
 use handfast_model::object::reply::ReceiverFacts;
 use handfast_model::object::{
-    self, Cap, ClientId, Directory, Error, Event, GenerationLayout, HandleId, ListEntry, ObjectId,
-    ObjectName, OpeningId, PageId, PayloadId, PictureFacts, RawName, Reply, Request, StreamEnd,
-    StreamFacts,
+    Cap, ClientId, Directory, Error, Event, Facts, GenerationLayout, HandleId, Kind, ListEntry,
+    ObjectId, ObjectName, OpeningFacts, OpeningId, PageId, Parts, PayloadId, PictureFacts, RawName,
+    Reply, Request, Reset, Spec, StreamEnd, StreamFacts, View, Writers,
 };
 use handfast_model::security::Granted;
 use handfast_model::wire::{
@@ -50,7 +53,7 @@ pub(crate) struct Sample {
     pub message: Message,
 }
 
-const KIND: object::Kind = object::Kind::Stream;
+const KIND: Kind = Kind::Stream;
 const OPENING: OpeningId = OpeningId(3);
 const OBJECT: ObjectId = ObjectId { instance: 0x1122_3344_5566_7788, counter: 9 };
 const LAYOUT: GenerationLayout = GenerationLayout {
@@ -62,6 +65,69 @@ const LAYOUT: GenerationLayout = GenerationLayout {
 };
 const PICTURE: PictureFacts =
     PictureFacts { width: 1920, height: 1080, format: 3, color: 0x0100_0D01, alpha: 2 };
+const FENCE: Spec = Spec::Fence { value: 0xFEDC_BA98_7654_3210 };
+const SECTION: Spec = Spec::Section { size_bytes: 0x0001_2345, writers: Writers::Several };
+const EVENT: Spec = Spec::Event { reset: Reset::Auto, signaled: false };
+
+/// A surface of every number of sides, with one writer and with several.
+fn surfaces() -> Vec<(&'static str, Spec)> {
+    let mipped = SurfaceDesc {
+        layers: 6,
+        mips: 9,
+        alpha: Alpha::Premultiplied,
+        ..SurfaceDesc::texture_2d(256, 128, Format::Rgba8)
+    };
+    let keyed = SurfaceDesc {
+        flags: SurfaceFlags::KEYED_MUTEX,
+        color: Color::BT709_LIMITED,
+        ..SurfaceDesc::texture_2d(1920, 1080, Format::Nv12)
+    };
+    let row = SurfaceDesc {
+        dimension: Dimension::Texture1D,
+        alpha: Alpha::Straight,
+        ..SurfaceDesc::texture_2d(640, 1, Format::Bgra8Srgb)
+    };
+    let stack = SurfaceDesc {
+        dimension: Dimension::Texture3D,
+        depth: 3,
+        ..SurfaceDesc::texture_2d(7, 5, Format::Rgba32f)
+    };
+    let surface = |desc, writers| Spec::Surface { desc, writers };
+    vec![
+        ("surface", surface(mipped, Writers::One)),
+        ("surface-keyed", surface(keyed, Writers::Several)),
+        ("surface-1d", surface(row, Writers::One)),
+        ("surface-3d", surface(stack, Writers::Several)),
+        ("buffer", surface(SurfaceDesc::buffer(0x0123_4567_89AB), Writers::Several)),
+    ]
+}
+
+/// Every variant of what an object is made of.
+fn specs() -> Vec<(&'static str, Spec)> {
+    let event = |reset, signaled| Spec::Event { reset, signaled };
+    let mut specs = surfaces();
+    specs.extend([
+        ("fence", FENCE),
+        ("event-auto", EVENT),
+        ("event-auto-set", event(Reset::Auto, true)),
+        ("event-manual", event(Reset::Manual, false)),
+        ("event-manual-set", event(Reset::Manual, true)),
+        ("section", SECTION),
+        ("section-exclusive", Spec::Section { size_bytes: 1 << 40, writers: Writers::One }),
+    ]);
+    specs
+}
+
+/// A creation of each.
+fn creations() -> Vec<(String, String, Request)> {
+    let create = |(file, spec): (&str, Spec)| {
+        let name = (file != "buffer").then(|| RawName::from("Global\\thing"));
+        let named = if name.is_some() { "Global\\thing" } else { "without a name" };
+        let request = Request::Create { spec, name, access: AccessMask::GENERIC_ALL };
+        (format!("create-{file}"), format!("a {} {named}, all access", spec.kind()), request)
+    };
+    specs().into_iter().map(create).collect()
+}
 
 fn requests() -> Vec<(&'static str, &'static str, Request)> {
     let name = RawName::from;
@@ -70,19 +136,19 @@ fn requests() -> Vec<(&'static str, &'static str, Request)> {
     let opening = OPENING;
     vec![
         (
-            "create",
+            "stream-create",
             "a stream named Global\\cam, all access",
-            Request::Create { kind: KIND, name: Some(name("Global\\cam")), access: all },
+            Request::StreamCreate { name: Some(name("Global\\cam")), access: all },
         ),
         (
-            "create-unnamed",
+            "stream-create-unnamed",
             "a stream without a name, all access",
-            Request::Create { kind: KIND, name: None, access: all },
+            Request::StreamCreate { name: None, access: all },
         ),
         (
-            "create-odd-name",
+            "stream-create-odd-name",
             "a stream whose name has a NUL and half a surrogate pair",
-            Request::Create { kind: KIND, name: Some(RawName(vec![97, 0, 0xD800])), access: all },
+            Request::StreamCreate { name: Some(RawName(vec![97, 0, 0xD800])), access: all },
         ),
         ("open", "cam, to read", Request::Open { kind: KIND, name: name("cam"), access }),
         (
@@ -107,6 +173,11 @@ fn requests() -> Vec<(&'static str, &'static str, Request)> {
         ("unwatch", "watch 5", Request::Unwatch { watch: 5 }),
         ("list", "behind object 9", Request::List { after: 9 }),
         ("query", "opening 3", Request::Query { opening }),
+        (
+            "open-section",
+            "a section named cam, to read",
+            Request::Open { kind: Kind::Section, name: name("cam"), access },
+        ),
         ("stream-join", "opening 3", Request::StreamJoin { opening }),
         ("stream-generation", "opening 3", Request::StreamGeneration { opening }),
         (
@@ -123,12 +194,30 @@ fn requests() -> Vec<(&'static str, &'static str, Request)> {
     ]
 }
 
+fn presented_requests() -> Vec<(&'static str, &'static str, Request)> {
+    let access = AccessMask::GENERIC_READ;
+    vec![
+        (
+            "open-presented",
+            "the handle that comes along, a fence",
+            Request::OpenPresented { kind: Kind::Fence },
+        ),
+        ("duplicate", "the handle that comes along, to read", Request::Duplicate { access }),
+        (
+            "duplicate-same",
+            "the handle that comes along, as it is",
+            Request::Duplicate { access: AccessMask::empty() },
+        ),
+        ("query-presented", "the handle that comes along", Request::QueryPresented),
+        ("openings", "opening 3, behind 64", Request::Openings { opening: OPENING, skip: 64 }),
+    ]
+}
+
 fn entry() -> ListEntry {
     let leaf = |text: &str| text.encode_utf16().collect::<Vec<u16>>();
     let local = Directory::Local { uid: 1000 };
     ListEntry {
         object: OBJECT,
-        kind: KIND,
         names: vec![
             ObjectName::from_parts(local, &leaf("cam")).unwrap(),
             ObjectName::from_parts(Directory::Global, &leaf("stage")).unwrap(),
@@ -138,7 +227,7 @@ fn entry() -> ListEntry {
         made_ns: 1_700_000_000_000_000_000,
         handles: 2,
         openings: 5,
-        stream: Some(StreamFacts {
+        facts: Facts::Stream(StreamFacts {
             sender_pid: Some(4321),
             end: None,
             generation: 2,
@@ -153,7 +242,7 @@ fn replies() -> Vec<(&'static str, &'static str, Reply)> {
     let granted = Granted::from_stored(0x0002_0005);
     let lost = ListEntry {
         names: vec![],
-        stream: Some(StreamFacts {
+        facts: Facts::Stream(StreamFacts {
             sender_pid: None,
             end: Some(StreamEnd::Lost),
             generation: 2,
@@ -179,7 +268,46 @@ fn replies() -> Vec<(&'static str, &'static str, Reply)> {
         ("facts", "a stream whose sender is lost", Reply::Facts(lost)),
     ];
     replies.extend(stream_replies(granted));
+    replies.extend(made_replies(granted));
     replies
+}
+
+/// Facts of an object of each kind that is no stream.
+fn made_facts() -> Vec<(String, String, Reply)> {
+    let facts = |(file, spec): (&str, Spec)| {
+        let entry = ListEntry { facts: Facts::Made(spec), ..entry() };
+        (format!("facts-{file}"), format!("a {}", spec.kind()), Reply::Facts(entry))
+    };
+    specs().into_iter().map(facts).collect()
+}
+
+fn made_replies(granted: Granted) -> Vec<(&'static str, &'static str, Reply)> {
+    let (object, opening, handle) = (OBJECT, OPENING, HandleId(12));
+    let created = |parts| Reply::Created { object, opening, handle, granted, parts };
+    let opened = |spec, parts| Reply::Opened { object, opening, granted, spec, parts };
+    let page = |view| Some((PageId(20), view));
+    let payload = |view| Some((PayloadId(6), view));
+    let none = Parts::default();
+    let keyed = Parts { seat: 4, owner: 5, page: page(View::Writable), payload: None };
+    let all = Parts { payload: payload(View::Writable), ..keyed };
+    let watching = Parts { page: page(View::ReadOnly), ..none };
+    let reading = Parts { payload: payload(View::ReadOnly), ..none };
+    let (_, surface) = surfaces()[1];
+    let openings = vec![
+        OpeningFacts { pid: 4321, uid: 1000, granted, owner: 5 },
+        OpeningFacts { pid: 4322, uid: 0, granted: Granted::from_stored(1), owner: 0 },
+    ];
+    let entry = ListEntry { facts: Facts::Made(SECTION), ..entry() };
+    vec![
+        ("created", "object 9, seat 4, owner 5, page 20", created(keyed)),
+        ("created-plain", "object 9 without page", created(none)),
+        ("opened", "a surface with its keyed mutex, to write", opened(surface, all)),
+        ("opened-to-wait", "a fence, to wait", opened(FENCE, watching)),
+        ("opened-to-read", "a section, to read", opened(SECTION, reading)),
+        ("opened-bare", "an event without its page", opened(EVENT, none)),
+        ("handle-facts", "of a section", Reply::HandleFacts { granted, entry }),
+        ("opening-list", "two openings and more", Reply::Openings { openings, more: true }),
+    ]
 }
 
 fn stream_replies(granted: Granted) -> Vec<(&'static str, &'static str, Reply)> {
@@ -230,7 +358,7 @@ fn stream_replies(granted: Granted) -> Vec<(&'static str, &'static str, Reply)> 
 }
 
 /// One refusal of every kind.
-pub(crate) fn errors() -> Vec<(&'static str, Error)> {
+pub(crate) fn errors() -> Vec<(String, Error)> {
     let opening = OPENING;
     let wanted = AccessMask::GENERIC_ALL;
     let granted = AccessMask::STREAM_RECEIVE;
@@ -241,8 +369,8 @@ pub(crate) fn errors() -> Vec<(&'static str, Error)> {
         Error::NameReserved,
         Error::NameTaken { pid: 4321, uid: 1000, made_ns: 1 << 60, kind: KIND },
         Error::NameNotFound,
-        Error::KindMismatch { wanted: KIND, found: KIND },
-        Error::AccessDenied { wanted, granted },
+        Error::KindMismatch { wanted: Kind::Surface, found: Kind::Event },
+        Error::AccessDenied { wanted, granted, owner_uid: 1001, kind: Kind::Section },
         Error::AccessInvalid { wanted: AccessMask::from_bits_retain(0x8000) },
         Error::OpeningUnknown { opening },
         Error::NotTheSender { opening },
@@ -251,9 +379,35 @@ pub(crate) fn errors() -> Vec<(&'static str, Error)> {
         Error::GenerationOutOfOrder { expected: 2, given: 4 },
         Error::PayloadTooSmall { needs_bytes: 8192, has_bytes: 4096 },
         Error::PayloadMissing,
-        Error::CapReached { cap: Cap::Openings, limit: 4096 },
+        Error::HandleUnknown,
+        Error::SpecInvalid { kind: Kind::Surface },
     ];
-    errors.into_iter().map(|error| (file_of(&error), error)).collect()
+    let mut all: Vec<_> =
+        errors.into_iter().map(|error| (file_of(&error).to_owned(), error)).collect();
+    for cap in Cap::ALL {
+        let error = Error::CapReached { cap, limit: 4096 };
+        all.push((format!("{}-{}", file_of(&error), file_of_cap(cap)), error));
+    }
+    all
+}
+
+const fn file_of_cap(cap: Cap) -> &'static str {
+    match cap {
+        Cap::Clients => "clients",
+        Cap::ClientsOfUser => "clients-of-user",
+        Cap::Openings => "openings",
+        Cap::Handles => "handles",
+        Cap::HandlesOfShare => "handles-of-share",
+        Cap::Shares => "shares",
+        Cap::Objects => "objects",
+        Cap::Watches => "watches",
+        Cap::Receivers => "receivers",
+        Cap::Seats => "seats",
+        Cap::Slots => "slots",
+        Cap::SlotBytes => "slot-bytes",
+        Cap::PayloadBytes => "payload-bytes",
+        Cap::BrokerResources => "broker-resources",
+    }
 }
 
 /// The golden file of a refusal. A new variant needs a line here and one in [`errors`].
@@ -275,25 +429,27 @@ const fn file_of(error: &Error) -> &'static str {
         Error::GenerationOutOfOrder { .. } => "failed-generation-out-of-order",
         Error::PayloadTooSmall { .. } => "failed-payload-too-small",
         Error::PayloadMissing => "failed-payload-missing",
-        Error::CapReached { .. } => "failed-cap-reached",
+        Error::HandleUnknown => "failed-handle-unknown",
+        Error::SpecInvalid { .. } => "failed-spec-invalid",
+        Error::CapReached { .. } => "failed-cap",
     }
 }
 
 fn greetings() -> Vec<(&'static str, &'static str, BrokerMessage)> {
     let welcome = Welcome {
-        version: 1,
+        version: 2,
         instance: OBJECT.instance,
         pid: 4000,
         uid: 1000,
         started_ns: 1_700_000_000_000_000_000,
     };
     let refused = BrokerMessage::Refused;
-    let version = Refused::Version { oldest: 1, newest: 1 };
+    let version = Refused::Version { oldest: 2, newest: 2 };
     let cap = Refused::Cap { cap: Cap::ClientsOfUser, limit: 2048 };
     let event = BrokerMessage::Event;
     vec![
-        ("welcome", "version 1", BrokerMessage::Welcome(welcome)),
-        ("refused-version", "the broker speaks version 1 only", refused(version)),
+        ("welcome", "version 2", BrokerMessage::Welcome(welcome)),
+        ("refused-version", "the broker speaks version 2 only", refused(version)),
         ("refused-cap", "2048 connections of this user are there", refused(cap)),
         (
             "refused-user",
@@ -317,6 +473,11 @@ fn greetings() -> Vec<(&'static str, &'static str, BrokerMessage)> {
         ("event-name-bound", "watch 5", event(Event::NameBound { watch: 5 })),
         ("event-changed", "watch 5", event(Event::Changed { watch: 5 })),
         ("event-room", "opening 3", event(Event::Room { opening: OPENING })),
+        (
+            "handle-inodes",
+            "answer to 5: two pipes",
+            BrokerMessage::Handles { number: 5, inodes: vec![0x0012_3456, u64::MAX] },
+        ),
     ]
 }
 
@@ -329,12 +490,22 @@ pub(crate) fn samples() -> Vec<Sample> {
     };
     let number = 77;
     let health = Message::Client(ClientMessage::Health { number: 5 });
-    let hello = Message::Client(ClientMessage::Hello(Hello { oldest: 1, newest: 1 }));
+    let hello = Message::Client(ClientMessage::Hello(Hello { oldest: 2, newest: 2 }));
+    let handles = Message::Client(ClientMessage::Handles { number: 5, opening: OPENING });
     let mut samples = vec![
-        sample("hello", "a client that speaks version 1", hello),
+        sample("hello", "a client that speaks version 2", hello),
         sample("health", "question 5", health),
+        sample("handles", "question 5, opening 3", handles),
     ];
-    for (file, says, request) in requests() {
+    for (file, says, request) in creations() {
+        let message = Message::Client(ClientMessage::Request { number, request });
+        samples.push(sample(&file, &format!("request {number}: {says}"), message));
+    }
+    for (file, says, reply) in made_facts() {
+        let message = Message::Broker(BrokerMessage::Reply { number, reply });
+        samples.push(sample(&file, &format!("answer to {number}: {says}"), message));
+    }
+    for (file, says, request) in requests().into_iter().chain(presented_requests()) {
         let message = Message::Client(ClientMessage::Request { number, request });
         samples.push(sample(file, &format!("request {number}: {says}"), message));
     }
@@ -347,7 +518,7 @@ pub(crate) fn samples() -> Vec<Sample> {
     }
     for (file, error) in errors() {
         let message = Message::Broker(BrokerMessage::Failed { number, error });
-        samples.push(sample(file, &format!("answer to {number}: {error}"), message));
+        samples.push(sample(&file, &format!("answer to {number}: {error}"), message));
     }
     samples
 }

@@ -1,6 +1,11 @@
 //! The kinds of object, each a row of rules.
 
+pub mod event;
+pub mod fence;
+pub mod made;
+pub mod section;
 pub mod stream;
+pub mod surface;
 
 use core::fmt;
 
@@ -11,6 +16,14 @@ use crate::contract::access::{AccessMask, GenericMapping};
 pub enum Kind {
     /// Frames from one sender to many receivers.
     Stream,
+    /// A picture, an array of pictures, or a buffer, in memory that processes share.
+    Surface,
+    /// A 64-bit value that is signalled and waited for.
+    Fence,
+    /// Something that is set or not, and waited for.
+    Event,
+    /// Plain memory that processes share.
+    Section,
 }
 
 /// The rules of one kind.
@@ -20,19 +33,28 @@ pub struct Rules {
     pub word: &'static str,
     /// Its number on the wire.
     pub number: u16,
-    /// What the generic rights stand for; `all` is every right it has.
+    /// What the generic rights stand for; `all` is what its owner has.
     pub mapping: GenericMapping,
+    /// Every right that may be asked for.
+    pub valid: AccessMask,
+    /// The names of its specific rights.
+    pub rights: &'static [(AccessMask, &'static str)],
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 1] = [Self::Stream];
+    pub const ALL: [Self; 5] =
+        [Self::Stream, Self::Surface, Self::Fence, Self::Event, Self::Section];
 
     /// Its rules.
     #[must_use]
     pub const fn rules(self) -> &'static Rules {
         match self {
             Self::Stream => &stream::RULES,
+            Self::Surface => &surface::RULES,
+            Self::Fence => &fence::RULES,
+            Self::Event => &event::RULES,
+            Self::Section => &section::RULES,
         }
     }
 
@@ -46,7 +68,7 @@ impl Kind {
     #[must_use]
     pub fn defines(self, wanted: AccessMask) -> bool {
         let mapped = self.rules().mapping.map(wanted).difference(AccessMask::MAXIMUM_ALLOWED);
-        !wanted.is_empty() && self.rules().mapping.all.contains(mapped)
+        !wanted.is_empty() && self.rules().valid.contains(mapped)
     }
 }
 

@@ -23,6 +23,12 @@ pub const RULES: Rules = Rules {
             .union(AccessMask::READ_CONTROL),
         all: AccessMask::STREAM_ALL.union(AccessMask::STANDARD_ALL),
     },
+    valid: AccessMask::STREAM_ALL.union(AccessMask::STANDARD_ALL),
+    rights: &[
+        (AccessMask::STREAM_RECEIVE, "STREAM_RECEIVE"),
+        (AccessMask::STREAM_SEND, "STREAM_SEND"),
+        (AccessMask::STREAM_QUERY, "STREAM_QUERY"),
+    ],
 };
 
 /// Whether a page's writer has told that it has mapped it.

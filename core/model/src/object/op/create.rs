@@ -5,15 +5,18 @@ use alloc::vec::Vec;
 
 use crate::contract::access::AccessMask;
 use crate::contract::limits;
-use crate::object::effect::{Effect, PageKind};
+use crate::object::effect::{Effect, PageKind, Signaller};
 use crate::object::error::{Cap, Error};
 use crate::object::id::{OpeningId, ShareId};
 use crate::object::kind::Kind;
+use crate::object::kind::made::Made;
 use crate::object::kind::stream::Stream;
 use crate::object::lifetime;
 use crate::object::manager::{Caller, Manager};
 use crate::object::name::{ObjectName, RawName};
-use crate::object::reply::Reply;
+use crate::object::reply::{Parts, Reply};
+use crate::object::request::Came;
+use crate::object::spec::Spec;
 use crate::object::state::{Body, Counters, Maker, Object, Share, object_id};
 use crate::security::{Granted, Token};
 
@@ -24,10 +27,90 @@ pub(crate) fn create(
     manager: &mut Manager,
     caller: &Caller,
     effects: &mut Vec<Effect>,
-    kind: Kind,
+    spec: Spec,
     name: Option<&RawName>,
     access: AccessMask,
 ) -> Result<Reply, Error> {
+    let kind = spec.kind();
+    let (maker, name) = room_for_object(manager, caller, kind, name, access)?;
+    let uid = maker.token.uid;
+    let needs_bytes = spec.needs_bytes()?;
+    let has_bytes = match caller.came {
+        Came::Memory(memory) => memory.size_bytes,
+        Came::Nothing | Came::Handle(_) => 0,
+    };
+    if has_bytes < needs_bytes {
+        return Err(Error::PayloadTooSmall { needs_bytes, has_bytes });
+    }
+    let held = manager.usage_of(uid).payload_bytes;
+    if held.saturating_add(has_bytes) > limits::PAYLOAD_BYTES_PER_UID_MAX {
+        let limit = limits::PAYLOAD_BYTES_PER_UID_MAX;
+        return Err(Error::CapReached { cap: Cap::PayloadBytes, limit });
+    }
+
+    // Nothing can fail from here on.
+    let mapping = &kind.rules().mapping;
+    let page = spec.page().map(|kind| {
+        let page = manager.new_page();
+        effects.push(Effect::MakePage { page, kind });
+        page
+    });
+    let payload = spec.writers().map(|_| {
+        let payload = manager.new_payload();
+        effects.push(Effect::KeepPayload { payload });
+        (payload, has_bytes)
+    });
+    let usage = manager.usage.entry(uid).or_default();
+    usage.payload_bytes += payload.map_or(0, |(_, size_bytes)| size_bytes);
+    let own = Granted::to_creator(AccessMask::GENERIC_ALL, mapping);
+    let mut made = Made::new(spec, page, payload);
+    let parts = super::made::join(&mut made, caller.client, own, Signaller::Yes, effects);
+    let object = add_object(manager, maker, Body::Made(made));
+    let opening = lifetime::add_opening(manager, caller.client, object, own, parts.owner);
+    let granted = Granted::to_creator(access, mapping).without(spec.barred());
+    let share = add_share(manager, object, maker, name.clone());
+    let handle = lifetime::add_handle(manager, share, granted, uid, effects);
+    publish_name(manager, share, name, effects);
+    let object = object_id(manager.instance, object);
+    // The maker has the memory already.
+    let parts = Parts { payload: None, ..parts };
+    Ok(Reply::Created { object, opening, handle, granted, parts })
+}
+
+/// `StreamCreate`: as [`create`]; the opening is the stream's sender.
+pub(crate) fn create_stream(
+    manager: &mut Manager,
+    caller: &Caller,
+    effects: &mut Vec<Effect>,
+    name: Option<&RawName>,
+    access: AccessMask,
+) -> Result<Reply, Error> {
+    let kind = Kind::Stream;
+    let (maker, name) = room_for_object(manager, caller, kind, name, access)?;
+
+    // Nothing can fail from here on.
+    let granted = Granted::to_creator(access, &kind.rules().mapping);
+    let page = manager.new_page();
+    effects.push(Effect::MakePage { page, kind: PageKind::StreamSender });
+    let stream = Stream::new(page, (caller.client, OpeningId(0)));
+    let object = add_object(manager, maker, Body::Stream(stream));
+    let opening = lifetime::add_opening(manager, caller.client, object, granted, 0);
+    let stock = fresh_stock(manager, object, (caller, opening), effects);
+    let share = add_share(manager, object, maker, name.clone());
+    let handle = lifetime::add_handle(manager, share, granted, maker.token.uid, effects);
+    publish_name(manager, share, name, effects);
+    let object = object_id(manager.instance, object);
+    Ok(Reply::StreamCreated { object, opening, handle, page, stock })
+}
+
+/// Who makes it and under which name, if there is room for another object.
+fn room_for_object(
+    manager: &Manager,
+    caller: &Caller,
+    kind: Kind,
+    name: Option<&RawName>,
+    access: AccessMask,
+) -> Result<(Maker, Option<ObjectName>), Error> {
     let maker = super::maker(manager, caller)?;
     let name = free_name(manager, name, &maker.token)?;
     if !kind.defines(access) {
@@ -39,25 +122,15 @@ pub(crate) fn create(
     }
     super::room_for_handle(manager, uid, None)?;
     super::room_for_opening(manager, caller.client)?;
+    Ok((maker, name))
+}
 
-    // Nothing can fail from here on.
-    let granted = Granted::to_creator(access, &kind.rules().mapping);
+fn add_object(manager: &mut Manager, maker: Maker, body: Body) -> u64 {
     let object = Counters::next(&mut manager.counters.object);
-    manager.usage.entry(uid).or_default().objects += 1;
-    let page = manager.new_page();
-    effects.push(Effect::MakePage { page, kind: PageKind::StreamSender });
-    let body = match kind {
-        Kind::Stream => Body::Stream(Stream::new(page, (caller.client, OpeningId(0)))),
-    };
+    manager.usage.entry(maker.token.uid).or_default().objects += 1;
     let record = Object { maker, shares: BTreeSet::new(), openings: 0, body };
     manager.objects.insert(object, record);
-    let opening = lifetime::add_opening(manager, caller.client, object, granted);
-    let stock = fresh_stock(manager, object, (caller, opening), effects);
-    let share = add_share(manager, object, maker, name.clone());
-    let handle = lifetime::add_handle(manager, share, granted, uid, effects);
-    publish_name(manager, share, name, effects);
-    let object = object_id(manager.instance, object);
-    Ok(Reply::StreamCreated { object, opening, handle, page, stock })
+    object
 }
 
 /// Gives the new stream its sender and its first receiver pages.
@@ -100,9 +173,10 @@ pub(crate) fn share(
         return Err(Error::AccessInvalid { wanted: access });
     }
     // A share made through an opening cannot carry more rights than the opening has.
-    let granted = Granted::to_creator(access, &kind.rules().mapping);
+    let barred = record.body.barred();
+    let granted = Granted::to_creator(access, &kind.rules().mapping).without(barred);
     if !opened.granted.allows(granted.mask()) {
-        return Err(Error::AccessDenied { wanted: granted.mask(), granted: opened.granted.mask() });
+        return Err(super::denied(manager, &opened, granted.mask()));
     }
     if record.shares.len() >= limits::SHARES_PER_OBJECT_MAX {
         return Err(Error::cap(Cap::Shares, limits::SHARES_PER_OBJECT_MAX));

@@ -3,7 +3,9 @@
 //! changes things only when nothing can fail any more.
 
 pub(crate) mod create;
+pub(crate) mod made;
 pub(crate) mod open;
+pub(crate) mod presented;
 pub(crate) mod query;
 pub(crate) mod stream;
 pub(crate) mod watch;
@@ -14,6 +16,7 @@ use crate::security::Token;
 
 use super::error::{Cap, Error};
 use super::id::{ClientId, OpeningId, ShareId};
+use super::kind::Kind;
 use super::manager::{Caller, Manager};
 use super::state::{Client, Maker, Opening};
 
@@ -41,9 +44,20 @@ fn opened(
     let record = manager.clients.get(&caller).and_then(|client| client.openings.get(&opening));
     let Some(record) = record else { return Err(Error::OpeningUnknown { opening }) };
     if !record.granted.allows(wanted) {
-        return Err(Error::AccessDenied { wanted, granted: record.granted.mask() });
+        return Err(denied(manager, record, wanted));
     }
     Ok(*record)
+}
+
+/// What an opening is refused with that lacks rights.
+fn denied(manager: &Manager, opened: &Opening, wanted: AccessMask) -> Error {
+    let object = manager.objects.get(&opened.object);
+    Error::AccessDenied {
+        wanted,
+        granted: opened.granted.mask(),
+        owner_uid: object.map_or(0, |object| object.maker.token.uid),
+        kind: object.map_or(Kind::Stream, |object| object.body.kind()),
+    }
 }
 
 fn room_for_opening(manager: &Manager, caller: ClientId) -> Result<(), Error> {

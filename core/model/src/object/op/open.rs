@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::contract::access::AccessMask;
-use crate::object::effect::Effect;
+use crate::object::effect::{Effect, Signaller};
 use crate::object::error::Error;
 use crate::object::id::{OpeningId, ShareId};
 use crate::object::kind::Kind;
@@ -26,15 +26,21 @@ fn find(
     let name = ObjectName::parse(name, &token)?;
     let id = *manager.names.get(&name).ok_or(Error::NameNotFound)?;
     let share = manager.shares.get(&id).ok_or(Error::NameNotFound)?;
-    let object = manager.objects.get(&share.object).ok_or(Error::NameNotFound)?;
-    let found = object.body.kind();
-    if found != kind {
-        return Err(Error::KindMismatch { wanted: kind, found });
-    }
+    let body = of_kind(manager, share.object, kind)?;
+    let owner = &share.maker.token;
     let mapping = &kind.rules().mapping;
-    let granted = security::check(&share.maker.token, &token, access, mapping)
-        .map_err(|granted| Error::AccessDenied { wanted: access, granted })?;
-    Ok((id, share.object, granted))
+    let denied =
+        |granted| Error::AccessDenied { wanted: access, granted, owner_uid: owner.uid, kind };
+    // What the kernel gives to nobody is refused in words, unless all there is was asked for.
+    let granted = security::check(owner, &token, access, mapping, body.barred());
+    Ok((id, share.object, granted.map_err(denied)?))
+}
+
+/// The body of an object, which must be of this kind.
+pub(crate) fn of_kind(manager: &Manager, object: u64, wanted: Kind) -> Result<&Body, Error> {
+    let object = manager.objects.get(&object).ok_or(Error::NameNotFound)?;
+    let found = object.body.kind();
+    if found == wanted { Ok(&object.body) } else { Err(Error::KindMismatch { wanted, found }) }
 }
 
 /// `Open`: an opening, without a handle.
@@ -47,23 +53,49 @@ pub(crate) fn open(
     access: AccessMask,
 ) -> Result<Reply, Error> {
     let (_, object, granted) = find(manager, caller, kind, name, access)?;
-    super::room_for_opening(manager, caller.client)?;
-    let record = manager.objects.get(&object).ok_or(Error::NameNotFound)?;
-    let Body::Stream(stream) = &record.body;
-    let page = stream.page;
-    let sender = stream.sender.map(|(client, _)| client);
-    let sender_pid = sender.and_then(|id| manager.clients.get(&id)).map_or(0, |c| c.pid);
+    open_object(manager, caller, effects, object, granted)
+}
 
-    let opening = lifetime::add_opening(manager, caller.client, object, granted);
+/// An opening of an object that was found, with these rights.
+pub(crate) fn open_object(
+    manager: &mut Manager,
+    caller: &Caller,
+    effects: &mut Vec<Effect>,
+    object: u64,
+    granted: Granted,
+) -> Result<Reply, Error> {
+    super::room_for_opening(manager, caller.client)?;
+    let id = object_id(manager.instance, object);
+    let record = manager.objects.get_mut(&object).ok_or(Error::NameNotFound)?;
+    let reply = match &mut record.body {
+        Body::Stream(stream) => {
+            let page = stream.page;
+            let sender = stream.sender.map(|(client, _)| client);
+            let client = sender.and_then(|sender| manager.clients.get(&sender));
+            let sender_pid = client.map_or(0, |client| client.pid);
+            let opening = lifetime::add_opening(manager, caller.client, object, granted, 0);
+            Reply::StreamOpened { object: id, opening, granted, page, sender, sender_pid }
+        }
+        Body::Made(made) => {
+            let least = made.spec.least();
+            if !granted.allows(least) {
+                return Err(Error::AccessDenied {
+                    wanted: least,
+                    granted: granted.mask(),
+                    owner_uid: record.maker.token.uid,
+                    kind: made.spec.kind(),
+                });
+            }
+            super::made::room(made, caller.client, granted)?;
+            let spec = made.spec;
+            let client = caller.client;
+            let parts = super::made::join(made, client, granted, Signaller::No, effects);
+            let opening = lifetime::add_opening(manager, client, object, granted, parts.owner);
+            Reply::Opened { object: id, opening, granted, spec, parts }
+        }
+    };
     super::watch::changed(manager, effects);
-    Ok(Reply::StreamOpened {
-        object: object_id(manager.instance, object),
-        opening,
-        granted,
-        page,
-        sender,
-        sender_pid,
-    })
+    Ok(reply)
 }
 
 /// `OpenHandle`: a new handle on the share that bears the name.

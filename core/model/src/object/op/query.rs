@@ -7,8 +7,9 @@ use crate::contract::limits;
 use crate::object::effect::Effect;
 use crate::object::error::Error;
 use crate::object::id::OpeningId;
+use crate::object::kind::stream::Stream;
 use crate::object::manager::{Caller, Manager};
-use crate::object::reply::{ListEntry, Reply, StreamFacts};
+use crate::object::reply::{Facts, ListEntry, OpeningFacts, Reply, StreamFacts};
 use crate::object::state::{Body, Object, object_id};
 use crate::security::Token;
 
@@ -57,13 +58,15 @@ pub(crate) fn query(
     Ok(Reply::Facts(describe(manager, opened.object, object, &token)))
 }
 
-fn describe(manager: &Manager, counter: u64, object: &Object, token: &Token) -> ListEntry {
+pub(crate) fn describe(
+    manager: &Manager,
+    counter: u64,
+    object: &Object,
+    token: &Token,
+) -> ListEntry {
     let shares = || object.shares.iter().filter_map(|share| manager.shares.get(share));
-    let Body::Stream(stream) = &object.body;
-    let sender = stream.sender.and_then(|(client, _)| manager.clients.get(&client));
     ListEntry {
         object: object_id(manager.instance, counter),
-        kind: object.body.kind(),
         names: shares()
             .filter_map(|share| share.name.clone())
             .filter(|name| name.visible_to(token))
@@ -73,13 +76,48 @@ fn describe(manager: &Manager, counter: u64, object: &Object, token: &Token) -> 
         made_ns: object.maker.made_ns,
         handles: shares().map(|share| share.handles).sum(),
         openings: object.openings,
-        stream: Some(StreamFacts {
-            sender_pid: sender.map(|client| client.pid),
-            end: stream.end,
-            generation: stream.generation,
-            receivers: u32::try_from(stream.receivers.len()).unwrap_or(u32::MAX),
-            payload_bytes: stream.payload_bytes(),
-            picture: stream.payload.map(|(layout, _, _)| layout.picture).unwrap_or_default(),
-        }),
+        facts: match &object.body {
+            Body::Stream(stream) => Facts::Stream(stream_facts(manager, stream)),
+            Body::Made(made) => Facts::Made(made.spec),
+        },
     }
+}
+
+fn stream_facts(manager: &Manager, stream: &Stream) -> StreamFacts {
+    let sender = stream.sender.and_then(|(client, _)| manager.clients.get(&client));
+    StreamFacts {
+        sender_pid: sender.map(|client| client.pid),
+        end: stream.end,
+        generation: stream.generation,
+        receivers: u32::try_from(stream.receivers.len()).unwrap_or(u32::MAX),
+        payload_bytes: stream.payload_bytes(),
+        picture: stream.payload.map(|(layout, _, _)| layout.picture).unwrap_or_default(),
+    }
+}
+
+/// `Openings`: who holds an opened object open, a page at a time.
+pub(crate) fn openings(
+    manager: &mut Manager,
+    caller: &Caller,
+    _effects: &mut Vec<Effect>,
+    opening: OpeningId,
+    skip: u32,
+) -> Result<Reply, Error> {
+    let opened = super::opened(manager, caller.client, opening, AccessMask::empty())?;
+    let skip = usize::try_from(skip).unwrap_or(usize::MAX);
+    let all = manager.clients.values().flat_map(|client| {
+        client.openings.values().filter_map(move |one| {
+            (one.object == opened.object).then_some(OpeningFacts {
+                pid: client.pid,
+                uid: client.token.uid,
+                granted: one.granted,
+                owner: one.owner,
+            })
+        })
+    });
+    let openings: Vec<_> = all.skip(skip).take(limits::LISTING_ENTRIES_MAX).collect();
+    let held = manager.objects.get(&opened.object).map_or(0, |object| object.openings);
+    let seen = skip.saturating_add(openings.len());
+    let more = usize::try_from(held).is_ok_and(|held| held > seen);
+    Ok(Reply::Openings { openings, more })
 }

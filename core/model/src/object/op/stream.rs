@@ -8,11 +8,13 @@ use crate::object::effect::{Effect, Event, PageKind, StreamEnd};
 use crate::object::error::{Cap, Error};
 use crate::object::generation::GenerationLayout;
 use crate::object::id::{ClientId, OpeningId, PayloadId};
+use crate::object::kind::Kind;
 use crate::object::kind::stream::{Mapped, Receiver, Stream};
 use crate::object::lifetime::{self, Cause};
 use crate::object::manager::{Caller, Manager};
 use crate::object::reply::{ReceiverFacts, Reply};
-use crate::object::state::{Body, Object};
+use crate::object::request::Came;
+use crate::object::state::{Body, Object, Opening};
 
 use super::watch;
 
@@ -20,8 +22,24 @@ use super::watch;
 fn stream_of(manager: &mut Manager, object: u64, opening: OpeningId) -> Result<&mut Stream, Error> {
     match manager.objects.get_mut(&object) {
         Some(Object { body: Body::Stream(stream), .. }) => Ok(stream),
+        Some(Object { body: Body::Made(made), .. }) => {
+            Err(Error::KindMismatch { wanted: Kind::Stream, found: made.spec.kind() })
+        }
         None => Err(Error::OpeningUnknown { opening }),
     }
+}
+
+/// An opening of the caller's of a stream that allows `wanted`. Its kind is checked before its
+/// rights, since the same bit is another right of another kind.
+fn opened(
+    manager: &mut Manager,
+    caller: ClientId,
+    opening: OpeningId,
+    wanted: AccessMask,
+) -> Result<Opening, Error> {
+    let opened = super::opened(manager, caller, opening, AccessMask::empty())?;
+    stream_of(manager, opened.object, opening)?;
+    super::opened(manager, caller, opening, wanted)
 }
 
 /// The stream whose sender this opening is.
@@ -30,7 +48,7 @@ fn sent_by(
     caller: ClientId,
     opening: OpeningId,
 ) -> Result<(u64, &mut Stream), Error> {
-    let opened = super::opened(manager, caller, opening, AccessMask::STREAM_SEND)?;
+    let opened = opened(manager, caller, opening, AccessMask::STREAM_SEND)?;
     let stream = stream_of(manager, opened.object, opening)?;
     if stream.sender != Some((caller, opening)) {
         return Err(Error::NotTheSender { opening });
@@ -78,7 +96,7 @@ pub(crate) fn join(
     effects: &mut Vec<Effect>,
     opening: OpeningId,
 ) -> Result<Reply, Error> {
-    let opened = super::opened(manager, caller.client, opening, AccessMask::STREAM_RECEIVE)?;
+    let opened = opened(manager, caller.client, opening, AccessMask::STREAM_RECEIVE)?;
     let key = (caller.client, opening);
     let stream = stream_of(manager, opened.object, opening)?;
     if stream.sender.is_none() {
@@ -118,7 +136,7 @@ pub(crate) fn generation(
     _effects: &mut Vec<Effect>,
     opening: OpeningId,
 ) -> Result<Reply, Error> {
-    let opened = super::opened(manager, caller.client, opening, AccessMask::STREAM_RECEIVE)?;
+    let opened = opened(manager, caller.client, opening, AccessMask::STREAM_RECEIVE)?;
     let stream = stream_of(manager, opened.object, opening)?;
     if stream.sender.is_none() {
         return Err(Error::StreamOver);
@@ -137,7 +155,7 @@ pub(crate) fn publish(
     let (object, stream) = sent_by(manager, caller.client, opening)?;
     let former_bytes = stream.payload_bytes();
     let expected = stream.generation.wrapping_add(1);
-    let received = caller.payload.ok_or(Error::PayloadMissing)?;
+    let Came::Memory(received) = caller.came else { return Err(Error::PayloadMissing) };
     if layout.number != expected {
         return Err(Error::GenerationOutOfOrder { expected, given: layout.number });
     }
@@ -199,7 +217,7 @@ pub(crate) fn inspect(
     opening: OpeningId,
     skip: u32,
 ) -> Result<Reply, Error> {
-    let opened = super::opened(manager, caller.client, opening, AccessMask::STREAM_QUERY)?;
+    let opened = opened(manager, caller.client, opening, AccessMask::STREAM_QUERY)?;
     let Some(Object { body: Body::Stream(stream), .. }) = manager.objects.get(&opened.object)
     else {
         return Err(Error::OpeningUnknown { opening });
@@ -230,7 +248,7 @@ pub(crate) fn leave(
 ) {
     let Some(record) = manager.objects.get_mut(&object) else { return };
     let uid = record.maker.token.uid;
-    let Body::Stream(stream) = &mut record.body;
+    let Body::Stream(stream) = &mut record.body else { return };
     // Whoever goes is told nothing any more.
     let goes = |(client, _): (ClientId, _)| cause == Cause::Died && client == key.0;
     stream.waiting.retain(|waiting| *waiting != key && !goes(*waiting));

@@ -1,0 +1,202 @@
+//! A page of synchronisation words: made, mapped and formatted here, and given out through its
+//! descriptors. What the words mean is known to `handfast-sync`.
+
+use core::num::NonZeroU32;
+use core::sync::atomic::{AtomicU32, AtomicU64};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+
+use handfast_model::object::{Leaving, PageId, PageKind, Reset, Signaller, StreamEnd};
+use handfast_sync::page::{self, LINE_WORDS, LongMemory, PAGE_BYTES};
+use handfast_sync::{event, fence, keyed_mutex};
+use handfast_sys::mapping::{self, SplitWords, TableWords, WritableMapping};
+use handfast_sys::{Result, memfd};
+
+use crate::wake::Waker;
+
+/// A page that is held ready and nothing is in.
+#[derive(Debug)]
+pub(crate) struct SparePage {
+    mapping: WritableMapping,
+    writable: OwnedFd,
+    read_only: OwnedFd,
+}
+
+/// A page in two parts, as `handfast-sync` sees it.
+#[derive(Debug)]
+struct Split(SplitWords);
+
+impl LongMemory for Split {
+    fn header(&self) -> &[AtomicU32] {
+        self.0.words()
+    }
+
+    fn longs(&self) -> &[AtomicU64] {
+        self.0.longs()
+    }
+}
+
+#[derive(Debug)]
+enum Words {
+    /// Of a stream.
+    Stream(Arc<TableWords>),
+    Fence(Split),
+    Event(Split),
+    KeyedMutex(Arc<TableWords>),
+}
+
+/// A page.
+#[derive(Debug)]
+pub(crate) struct Page {
+    words: Words,
+    read_only: OwnedFd,
+    /// For a page with one writer, until he has mapped it.
+    writable: Option<OwnedFd>,
+}
+
+impl SparePage {
+    pub(crate) fn make() -> Result<Self> {
+        let bytes = u64::try_from(PAGE_BYTES).unwrap_or_default();
+        let writable = memfd::create("handfast page", bytes)?;
+        let mapping = mapping::map_writable(writable.as_fd(), bytes)?;
+        let read_only = memfd::read_only(writable.as_fd())?;
+        Ok(Self { mapping, writable, read_only })
+    }
+
+    /// Makes it a page of this kind; none when it has the wrong size, which a page of ours has not.
+    pub(crate) fn format(self, kind: PageKind) -> Option<Page> {
+        let Self { mapping, writable, read_only } = self;
+        if !matches!(kind, PageKind::StreamSender | PageKind::StreamReceiver)
+            && let Err(error) = memfd::seal_shared(writable.as_fd())
+        {
+            // Nobody else has it yet, so nobody can have sealed it.
+            tracing::warn!(%error, "a page could not be sealed");
+        }
+        let words = match kind {
+            PageKind::StreamSender | PageKind::StreamReceiver => {
+                let words = mapping.into_words();
+                let kind = match kind {
+                    PageKind::StreamReceiver => page::PageKind::StreamReceiver,
+                    PageKind::StreamSender
+                    | PageKind::Fence { .. }
+                    | PageKind::Event { .. }
+                    | PageKind::KeyedMutex => page::PageKind::StreamSender,
+                };
+                page::format(words.words(), kind).ok()?;
+                Words::Stream(words)
+            }
+            PageKind::Fence { value } => {
+                let words = Split(mapping.into_split(LINE_WORDS * 4)?);
+                fence::format(&words, value).ok()?;
+                Words::Fence(words)
+            }
+            PageKind::Event { reset, signaled } => {
+                let words = Split(mapping.into_split(LINE_WORDS * 4)?);
+                let reset = match reset {
+                    Reset::Manual => event::Reset::Manual,
+                    Reset::Auto => event::Reset::Auto,
+                };
+                let initially = match signaled {
+                    true => event::Initially::Signaled,
+                    false => event::Initially::Unsignaled,
+                };
+                event::format(&words, reset, initially).ok()?;
+                Words::Event(words)
+            }
+            PageKind::KeyedMutex => {
+                let words = mapping.into_words();
+                keyed_mutex::format(words.words()).ok()?;
+                Words::KeyedMutex(words)
+            }
+        };
+        Some(Page { words, read_only, writable: Some(writable) })
+    }
+}
+
+impl Page {
+    /// Its writer has mapped it: from now on no descriptor gives write access to anybody.
+    pub(crate) fn seal(&mut self, id: PageId) {
+        let Some(writable) = self.writable.take() else { return };
+        if let Err(error) = memfd::seal_writer(writable.as_fd()) {
+            // Only its own writer could have sealed it differently. The page stays what it was,
+            // and only that writer holds a descriptor that writes.
+            tracing::warn!(page = id.0, %error, "a page could not be sealed");
+        }
+    }
+
+    /// For who may write it; none once it is sealed.
+    pub(crate) fn writable(&self) -> Option<BorrowedFd<'_>> {
+        self.writable.as_ref().map(|memory| memory.as_fd())
+    }
+
+    pub(crate) fn read_only(&self) -> BorrowedFd<'_> {
+        self.read_only.as_fd()
+    }
+
+    /// The receiver that wrote it has gone.
+    pub(crate) fn stamp_gone(&self) {
+        if let Words::Stream(words) = &self.words {
+            page::stamp(words.words(), page::State::Gone);
+        }
+    }
+
+    /// The sender that wrote it has gone.
+    pub(crate) fn end_sender(&self, end: StreamEnd) {
+        if let Words::Stream(words) = &self.words {
+            let state = match end {
+                StreamEnd::Ended => page::State::Ended,
+                StreamEnd::Lost => page::State::Lost,
+            };
+            page::end_sender(words.words(), state, &Waker);
+        }
+    }
+
+    /// Tells the sender that writes it to look around.
+    pub(crate) fn bump_events(&self) {
+        if let Words::Stream(words) = &self.words {
+            page::bump_events(words.words(), &Waker);
+        }
+    }
+
+    /// A client that may write it has come.
+    pub(crate) fn take_seat(&self, seat: u32, signaller: Signaller) {
+        if let Words::Fence(words) = &self.words {
+            let signaller = match signaller {
+                Signaller::Yes => fence::Signaller::Yes,
+                Signaller::No => fence::Signaller::No,
+            };
+            fence::seat_taken(words, seat, signaller);
+        }
+    }
+
+    /// It has gone.
+    pub(crate) fn leave_seat(&self, seat: u32, leaving: Leaving) {
+        match &self.words {
+            Words::Fence(words) => {
+                let gone = match leaving {
+                    Leaving::Released => fence::Gone::Released,
+                    Leaving::Died => fence::Gone::Died,
+                };
+                fence::leave(words, seat, gone, &Waker);
+            }
+            Words::Event(words) => event::leave(words, seat, &Waker),
+            Words::Stream(_) | Words::KeyedMutex(_) => {}
+        }
+    }
+
+    /// An opening of a keyed mutex has gone: what it owned is abandoned.
+    pub(crate) fn leave_owner(&self, owner: u32) {
+        if let (Words::KeyedMutex(words), Some(owner)) = (&self.words, NonZeroU32::new(owner)) {
+            keyed_mutex::leave(words.words(), owner, &Waker);
+        }
+    }
+
+    /// So many wait on it that cannot write it.
+    pub(crate) fn set_readers(&self, count: u32) {
+        match &self.words {
+            Words::Fence(words) => fence::set_readers(words, count),
+            Words::Event(words) => event::set_readers(words, count),
+            Words::Stream(_) | Words::KeyedMutex(_) => {}
+        }
+    }
+}

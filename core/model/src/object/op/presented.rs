@@ -1,0 +1,82 @@
+//! What can be done with a handle that a client holds: the handle itself comes with the request,
+//! and whoever holds it may use it, whatever his own rights are.
+
+use alloc::vec::Vec;
+
+use crate::contract::access::AccessMask;
+use crate::object::effect::Effect;
+use crate::object::error::Error;
+use crate::object::kind::Kind;
+use crate::object::lifetime;
+use crate::object::manager::{Caller, Manager};
+use crate::object::reply::Reply;
+use crate::object::request::Came;
+use crate::object::state::{Handle, Share, object_id};
+use crate::security;
+
+fn presented<'a>(manager: &'a Manager, caller: &Caller) -> Result<(Handle, &'a Share), Error> {
+    let Came::Handle(id) = caller.came else { return Err(Error::HandleUnknown) };
+    let handle = manager.handles.get(&id).ok_or(Error::HandleUnknown)?;
+    let share = manager.shares.get(&handle.share).ok_or(Error::HandleUnknown)?;
+    Ok((*handle, share))
+}
+
+/// `OpenPresented`: an opening with what the handle was granted.
+pub(crate) fn open(
+    manager: &mut Manager,
+    caller: &Caller,
+    effects: &mut Vec<Effect>,
+    kind: Kind,
+) -> Result<Reply, Error> {
+    super::client(manager, caller)?;
+    let (handle, share) = presented(manager, caller)?;
+    let object = share.object;
+    super::open::of_kind(manager, object, kind)?;
+    super::open::open_object(manager, caller, effects, object, handle.granted)
+}
+
+/// `Duplicate`: another handle on the same share. Fewer rights are never checked, more are checked
+/// against the descriptor as an opening by name is.
+pub(crate) fn duplicate(
+    manager: &mut Manager,
+    caller: &Caller,
+    effects: &mut Vec<Effect>,
+    access: AccessMask,
+) -> Result<Reply, Error> {
+    let (token, _) = super::client(manager, caller)?;
+    let (handle, share) = presented(manager, caller)?;
+    let object = share.object;
+    let record = manager.objects.get(&object).ok_or(Error::HandleUnknown)?;
+    let kind = record.body.kind();
+    let mapping = &kind.rules().mapping;
+    let granted = if access.is_empty() {
+        handle.granted
+    } else if let Some(fewer) = handle.granted.narrowed(access, mapping) {
+        fewer
+    } else {
+        let owner = &share.maker.token;
+        let checked = security::check(owner, &token, access, mapping, record.body.barred());
+        let denied = |granted| {
+            let owner_uid = owner.uid;
+            Error::AccessDenied { wanted: access, granted, owner_uid, kind }
+        };
+        checked.map_err(denied)?
+    };
+    super::room_for_handle(manager, token.uid, Some(handle.share))?;
+    let id = lifetime::add_handle(manager, handle.share, granted, token.uid, effects);
+    super::watch::changed(manager, effects);
+    Ok(Reply::Handle { object: object_id(manager.instance, object), handle: id, granted })
+}
+
+/// `QueryPresented`: what a descriptor is, for a process that inherited it or was sent it.
+pub(crate) fn query(
+    manager: &mut Manager,
+    caller: &Caller,
+    _effects: &mut Vec<Effect>,
+) -> Result<Reply, Error> {
+    let (token, _) = super::client(manager, caller)?;
+    let (handle, share) = presented(manager, caller)?;
+    let object = manager.objects.get(&share.object).ok_or(Error::HandleUnknown)?;
+    let entry = super::query::describe(manager, share.object, object, &token);
+    Ok(Reply::HandleFacts { granted: handle.granted, entry })
+}

@@ -1,0 +1,17 @@
+//! Surfaces, sections, fences, events, keyed mutexes and handles between real processes.
+//!
+//! Each test has a scratch and so a broker of its own. Nothing is timed: a test waits for what a
+//! program says, or for what nothing tells, until it is so.
+
+mod broker_stopped;
+mod events;
+mod fences;
+mod forks;
+mod handles;
+mod keyed_mutex;
+mod limits;
+mod party;
+#[path = "../process/role.rs"]
+mod role;
+mod storm;
+mod surfaces;
