@@ -18,21 +18,26 @@ pub const PART: &str = "HANDFAST_BENCH_PART";
 
 /// Measured times of one thing, in nanoseconds.
 #[derive(Clone, Debug, Default)]
-pub struct Rounds(Vec<u64>);
+pub struct Rounds(Vec<f64>);
 
 impl Rounds {
     /// Adds one round.
     pub fn add(&mut self, took: Duration) {
-        self.0.push(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+        self.add_ns(took.as_secs_f64() * 1e9);
+    }
+
+    /// Adds one round, in nanoseconds.
+    pub fn add_ns(&mut self, took_ns: f64) {
+        self.0.push(took_ns);
     }
 
     /// The value that so many hundredths of the rounds are below.
     #[must_use]
     pub fn percentile(&self, hundredths: usize) -> f64 {
         let mut sorted = self.0.clone();
-        sorted.sort_unstable();
+        sorted.sort_unstable_by(f64::total_cmp);
         let place = (sorted.len() * hundredths / 100).min(sorted.len().saturating_sub(1));
-        sorted.get(place).map_or(f64::NAN, |ns| to_f64(*ns))
+        sorted.get(place).copied().unwrap_or(f64::NAN)
     }
 
     /// The median.
@@ -40,13 +45,6 @@ impl Rounds {
     pub fn median(&self) -> f64 {
         self.percentile(50)
     }
-}
-
-/// A number to divide.
-#[must_use]
-#[expect(clippy::cast_precision_loss, reason = "nanoseconds of a benchmark are below 2^53")]
-pub const fn to_f64(count: u64) -> f64 {
-    count as f64
 }
 
 /// A copy of the running benchmark that plays a part, spoken to in lines.
@@ -64,11 +62,23 @@ impl Part {
     ///
     /// When the program cannot be started.
     pub fn start(part: &str) -> anyhow::Result<Self> {
-        let mut child = Command::new(std::env::current_exe()?)
-            .env(PART, part)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
+        Self::run(Command::new(std::env::current_exe()?), part)
+    }
+
+    /// Starts it on one core alone.
+    ///
+    /// # Errors
+    ///
+    /// When the program, or `taskset`, cannot be started.
+    pub fn start_on(part: &str, cpu: u32) -> anyhow::Result<Self> {
+        let mut pinned = Command::new("taskset");
+        pinned.arg("-c").arg(cpu.to_string()).arg(std::env::current_exe()?);
+        Self::run(pinned, part)
+    }
+
+    fn run(mut command: Command, part: &str) -> anyhow::Result<Self> {
+        let mut child =
+            command.env(PART, part).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let to = child.stdin.take();
         let from = BufReader::new(child.stdout.take().context("no pipe")?);
         Ok(Self { child, to, from })
@@ -96,6 +106,17 @@ impl Part {
             bail!("a process of the benchmark ended");
         }
         Ok(line.trim_end().to_owned())
+    }
+
+    /// Has it do something so many times; what once took, in nanoseconds.
+    ///
+    /// # Errors
+    ///
+    /// When it is gone, or answers no number.
+    pub fn measure(&mut self, what: &str, count: u32) -> anyhow::Result<f64> {
+        self.say(&format!("{what} {count}"))?;
+        let total_ns: f64 = self.hear()?.parse().context("not a number")?;
+        Ok(total_ns / f64::from(count))
     }
 
     /// Kills it, and waits until the kernel has reaped it.

@@ -1,9 +1,11 @@
-//! The checks and generators of the repository: `cargo xtask tidy`, `cargo xtask install`.
+//! The checks and generators of the repository: `cargo xtask tidy`, `cargo xtask
+//! install`, `cargo xtask instructions`.
 //!
 //! It is no part of the product, and no crate of the product may depend on it.
 #![forbid(unsafe_code)]
 
 mod install;
+mod instructions;
 mod tidy;
 
 use std::io::Write;
@@ -11,14 +13,19 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use install::Install;
+use instructions::Then;
 
-const USAGE: &str =
-    "usage: cargo xtask tidy\n       cargo xtask install [--prefix DIR] [--profile release]";
+const USAGE: &str = "\
+usage: cargo xtask tidy
+       cargo xtask install [--prefix DIR] [--profile release]
+       cargo xtask instructions [--write]";
 
 fn main() -> anyhow::Result<ExitCode> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["tidy"] => tidy(),
+        ["instructions"] => instructions(Then::Compare),
+        ["instructions", "--write"] => instructions(Then::Write),
         ["install", rest @ ..] => match Install::parse(rest) {
             Some(install) => install.run(&repository()).map(|()| ExitCode::SUCCESS),
             None => usage(),
@@ -30,6 +37,13 @@ fn main() -> anyhow::Result<ExitCode> {
 fn usage() -> anyhow::Result<ExitCode> {
     writeln!(std::io::stderr(), "{USAGE}")?;
     Ok(ExitCode::from(2))
+}
+
+/// Prints the counts; the exit code is 1 if one is too high.
+fn instructions(then: Then) -> anyhow::Result<ExitCode> {
+    let (table, well) = instructions::run(&repository(), then)?;
+    write!(std::io::stdout(), "{table}")?;
+    Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Prints what tidy found; the exit code is 1 if that was anything.
