@@ -25,6 +25,8 @@ pub(crate) const HF_ERROR_NULL: c_int = -15;
 pub(crate) const HF_ERROR_FRAME: c_int = -16;
 pub(crate) const HF_ERROR_BUSY: c_int = -17;
 pub(crate) const HF_ERROR_PANIC: c_int = -18;
+pub(crate) const HF_ERROR_MISUSE: c_int = -19;
+pub(crate) const HF_ERROR_HANDLE: c_int = -20;
 
 /// Why a call failed.
 #[derive(Debug, thiserror::Error)]
@@ -43,15 +45,21 @@ pub(crate) enum Failure {
     Number { what: &'static str, number: i64, allowed: &'static str },
     #[error(
         "struct_size is {found} bytes, and this library knows {known}: set it to \
-         sizeof(hf_sender_options), and what you do not use to zero"
+         sizeof({type_name}), and what you do not use to zero"
     )]
-    StructSize { found: u32, known: usize },
+    StructSize { found: u32, known: usize, type_name: &'static str },
     #[error("frame {number} is out: send it, cancel it or be done with it first")]
     FrameOut { number: u64 },
     #[error("this is not the frame that is out: a frame is given back once, to whom it came from")]
     FrameUnknown,
     #[error("no frame is out")]
     FrameMissing,
+    #[error("the surface was made without a keyed mutex: set HF_SURFACE_KEYED_MUTEX in its flags")]
+    NoMutex,
+    #[error("object {index} to wait for is to have either a fence or an event")]
+    WaitObject { index: usize },
+    #[error("descriptor {fd} is not open")]
+    NotOpen { fd: c_int },
     #[error("another thread is in a call on this object")]
     Busy,
     #[error("this object belongs to the process that made it, not to its forked child")]
@@ -73,7 +81,12 @@ impl Failure {
         match self {
             Self::Handfast(error) => code_of(error.kind()),
             Self::Null { .. } => HF_ERROR_NULL,
-            Self::Text { .. } | Self::Number { .. } | Self::StructSize { .. } => HF_ERROR_INVALID,
+            Self::Text { .. }
+            | Self::Number { .. }
+            | Self::StructSize { .. }
+            | Self::NoMutex
+            | Self::WaitObject { .. } => HF_ERROR_INVALID,
+            Self::NotOpen { .. } => HF_ERROR_HANDLE,
             Self::Name => HF_ERROR_NAME_INVALID,
             Self::Format { .. } => HF_ERROR_PICTURE_INVALID,
             Self::FrameOut { .. } | Self::FrameUnknown | Self::FrameMissing => HF_ERROR_FRAME,
@@ -110,6 +123,8 @@ fn code_of(kind: ErrorKind) -> c_int {
         ErrorKind::Lost => HF_ERROR_LOST,
         ErrorKind::Forked => HF_ERROR_FORKED,
         ErrorKind::Kernel => HF_ERROR_KERNEL,
+        ErrorKind::Misuse => HF_ERROR_MISUSE,
+        ErrorKind::HandleInvalid => HF_ERROR_HANDLE,
         // A kind that is newer than this table.
         _ => HF_ERROR_FAILED,
     }

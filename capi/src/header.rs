@@ -1,21 +1,28 @@
-//! Compares the committed header with what the library has: every struct, number and function.
+//! Compares the committed headers with what the library has: every struct, number and function.
 //!
-//! What Rust has is written as C that does not compile where the header says otherwise.
+//! What Rust has is written as C that does not compile where the headers say otherwise.
 
 use std::collections::BTreeSet;
-use std::ffi::{c_char, c_int};
+use std::ffi::{c_char, c_int, c_void};
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::mem::{offset_of, size_of};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use handfast::{Alpha, Format, Kind, Range};
+use handfast::{Access, Alpha, Format, Kind, Range, SurfaceFlags};
 
+use crate::argument::{self, HF_PLANES_MAX, HfColor};
 use crate::error::{self, hf_error_text, hf_version};
+use crate::object::{self, *};
+use crate::result;
 use crate::stream::{self, *};
 
-const HEADER: &str = include_str!("../../include/handfast/stream.h");
+const HEADERS: [&str; 3] = [
+    include_str!("../../include/handfast/types.h"),
+    include_str!("../../include/handfast/stream.h"),
+    include_str!("../../include/handfast/objects.h"),
+];
 
 /// What C calls a type.
 trait InC {
@@ -34,9 +41,12 @@ macro_rules! in_c {
 
 in_c! {
     () = "void",
+    c_void = "void",
     c_char = "char",
     c_int = "int",
+    u8 = "uint8_t",
     u32 = "uint32_t",
+    u64 = "uint64_t",
     usize = "size_t",
     HfFrame = "hf_frame",
     HfEntry = "hf_entry",
@@ -44,6 +54,15 @@ in_c! {
     HfSender = "hf_sender",
     HfReceiver = "hf_receiver",
     HfWatch = "hf_watch",
+    HfSurfaceDesc = "hf_surface_desc",
+    HfSubresource = "hf_subresource",
+    HfWaitObject = "hf_wait_object",
+    HfSurface = "hf_surface",
+    HfSection = "hf_section",
+    HfFence = "hf_fence",
+    HfEvent = "hf_event",
+    HfHandle = "hf_handle",
+    HfReached = "hf_reached",
 }
 
 impl<T: InC> InC for *const T {
@@ -99,14 +118,23 @@ impl Functions {
     }
 }
 
+macro_rules! add {
+    ($found:ident: $($name:ident($($argument:tt)*);)*) => {
+        $($found.add(stringify!($name), $name as unsafe extern "C" fn($($argument)*) -> _);)*
+    };
+}
+
 fn functions() -> Functions {
     let mut found = Functions { names: BTreeSet::new(), c: String::new() };
-    macro_rules! add {
-        ($($name:ident($($argument:tt)*);)*) => {
-            $(found.add(stringify!($name), $name as unsafe extern "C" fn($($argument)*) -> _);)*
-        };
-    }
+    add_of_streams(&mut found);
+    add_of_memory(&mut found);
+    add_of_the_rest(&mut found);
+    found
+}
+
+fn add_of_streams(found: &mut Functions) {
     add! {
+        found:
         hf_error_text();
         hf_version();
         hf_sender_create(_, _, _, _, _);
@@ -132,7 +160,85 @@ fn functions() -> Functions {
         hf_watch_wait(_, _);
         hf_watch_destroy(_);
     }
-    found
+}
+
+fn add_of_memory(found: &mut Functions) {
+    add! {
+        found:
+        hf_surface_create(_, _, _);
+        hf_surface_open(_, _, _);
+        hf_surface_open_handle(_, _);
+        hf_surface_share(_, _, _, _);
+        hf_surface_describe(_, _);
+        hf_surface_size(_, _);
+        hf_surface_object(_, _);
+        hf_surface_access(_, _);
+        hf_surface_subresource(_, _, _);
+        hf_surface_map_read(_, _, _);
+        hf_surface_map_write(_, _, _);
+        hf_surface_read(_, _, _, _);
+        hf_surface_write(_, _, _, _);
+        hf_surface_acquire(_, _, _);
+        hf_surface_release(_, _);
+        hf_surface_destroy(_);
+        hf_section_create(_, _, _, _);
+        hf_section_open(_, _, _);
+        hf_section_open_handle(_, _);
+        hf_section_share(_, _, _, _);
+        hf_section_size(_, _);
+        hf_section_object(_, _);
+        hf_section_access(_, _);
+        hf_section_map_read(_, _, _);
+        hf_section_map_write(_, _, _);
+        hf_section_read(_, _, _, _);
+        hf_section_write(_, _, _, _);
+        hf_section_destroy(_);
+    }
+}
+
+fn add_of_the_rest(found: &mut Functions) {
+    add! {
+        found:
+        hf_fence_create(_, _, _);
+        hf_fence_open(_, _, _);
+        hf_fence_open_handle(_, _);
+        hf_fence_share(_, _, _, _);
+        hf_fence_signal(_, _);
+        hf_fence_value(_, _);
+        hf_fence_wait(_, _, _);
+        hf_fence_reached(_, _, _);
+        hf_fence_set_event_on_completion(_, _, _);
+        hf_fence_object(_, _);
+        hf_fence_access(_, _);
+        hf_fence_destroy(_);
+        hf_event_create(_, _, _);
+        hf_event_open(_, _, _);
+        hf_event_open_handle(_, _);
+        hf_event_share(_, _, _, _);
+        hf_event_set(_);
+        hf_event_reset(_);
+        hf_event_is_set(_);
+        hf_event_wait(_, _);
+        hf_event_taken(_, _);
+        hf_event_object(_, _);
+        hf_event_access(_, _);
+        hf_event_destroy(_);
+        hf_wait_any(_, _, _, _);
+        hf_wait_all(_, _, _, _);
+        hf_reached_fd(_);
+        hf_reached_outcome(_);
+        hf_reached_destroy(_);
+        hf_handle_from_fd(_, _);
+        hf_handle_fd(_);
+        hf_handle_duplicate(_, _);
+        hf_handle_duplicate_with(_, _, _);
+        hf_handle_set_inheritance(_, _);
+        hf_handle_inheritance(_);
+        hf_handle_kind(_);
+        hf_handle_object(_, _);
+        hf_handle_access(_, _);
+        hf_handle_close(_);
+    }
 }
 
 /// C that asserts the place and size of every field.
@@ -174,6 +280,15 @@ fn structs() -> String {
             id, made_ns, payload_bytes, name, program, pid, uid, kind, has_sender, receivers,
             width, height, format, color, alpha,
         }
+        HfSurfaceDesc = hf_surface_desc {
+            struct_size, dimension, width, height, depth, layers, mips, format, flags, writers,
+            alpha, color, reserved,
+        }
+        HfSubresource = hf_subresource {
+            offset_bytes, size_bytes, slice_bytes, width, height, depth, planes, reserved,
+            plane_offset_bytes, stride_bytes, row_bytes, rows, reserved_more,
+        }
+        HfWaitObject = hf_wait_object { value, fence, event }
     }
     c
 }
@@ -195,11 +310,17 @@ fn numbers() -> BTreeSet<(String, i64)> {
         HF_ERROR_ACCESS_DENIED, HF_ERROR_LIMIT_REACHED, HF_ERROR_OUT_OF_MEMORY,
         HF_ERROR_PICTURE_INVALID, HF_ERROR_INVALID, HF_ERROR_BROKER_UNAVAILABLE, HF_ERROR_VERSION,
         HF_ERROR_LOST, HF_ERROR_FORKED, HF_ERROR_KERNEL, HF_ERROR_NULL, HF_ERROR_FRAME,
-        HF_ERROR_BUSY, HF_ERROR_PANIC,
+        HF_ERROR_BUSY, HF_ERROR_PANIC, HF_ERROR_MISUSE, HF_ERROR_HANDLE,
     }
     add! {
-        stream: HF_ENDED, HF_FRAME, HF_TIMED_OUT, HF_NO_SENDER, HF_DROPPED, HF_CHANGED,
-        HF_MODE_LOSSLESS, HF_MODE_LATEST,
+        result: HF_ENDED, HF_SIGNALED, HF_FRAME, HF_TIMED_OUT, HF_NO_SENDER, HF_DROPPED,
+        HF_CHANGED, HF_ABANDONED, HF_LOST,
+    }
+    add! { stream: HF_MODE_LOSSLESS, HF_MODE_LATEST }
+    add! { argument: HF_WRITERS_ONE, HF_WRITERS_SEVERAL }
+    add! {
+        object: HF_DIMENSION_BUFFER, HF_DIMENSION_1D, HF_DIMENSION_2D, HF_DIMENSION_3D,
+        HF_RESET_MANUAL, HF_RESET_AUTO,
     }
     let mut add = |prefix: &str, name: &str, number: i64| {
         let name = name.to_uppercase().replace('-', "_");
@@ -217,6 +338,20 @@ fn numbers() -> BTreeSet<(String, i64)> {
     for kind in Kind::ALL {
         add("HF_KIND", kind.rules().word, kind.rules().number.into());
     }
+    macro_rules! add_access {
+        ($($name:ident),* $(,)?) => {
+            $(add("HF_ACCESS", stringify!($name), Access::$name.bits().into());)*
+        };
+    }
+    add_access! {
+        DELETE, READ_CONTROL, WRITE_DAC, WRITE_OWNER, SYNCHRONIZE, MAXIMUM_ALLOWED, GENERIC_ALL,
+        GENERIC_EXECUTE, GENERIC_WRITE, GENERIC_READ, STREAM_RECEIVE, STREAM_SEND, STREAM_QUERY,
+        SURFACE_WRITE, FENCE_WAIT, FENCE_SIGNAL, EVENT_QUERY, EVENT_MODIFY, SECTION_QUERY,
+        SECTION_MAP_WRITE, SECTION_MAP_READ,
+    }
+    for (name, flag) in SurfaceFlags::all().iter_names() {
+        add("HF_SURFACE", name, flag.bits().into());
+    }
     let sizes = [
         ("PLANES_MAX", HF_PLANES_MAX),
         ("DAMAGE_MAX", HF_DAMAGE_MAX),
@@ -229,10 +364,14 @@ fn numbers() -> BTreeSet<(String, i64)> {
     found
 }
 
-/// The header without comments.
+/// The headers without comments.
 fn code() -> String {
+    HEADERS.map(without_comments).concat()
+}
+
+fn without_comments(header: &str) -> String {
     let mut code = String::new();
-    let mut rest = HEADER;
+    let mut rest = header;
     while let Some((before, after)) = rest.split_once("/*") {
         code.push_str(before);
         rest = after.split_once("*/").expect("comments end").1;
@@ -249,7 +388,15 @@ fn numbers_of_header(code: &str) -> BTreeSet<(String, i64)> {
             None => line.split_once(" = "),
         }
     });
-    pairs.filter_map(|(name, number)| Some((name.to_owned(), number.parse().ok()?))).collect()
+    pairs.filter_map(|(name, text)| Some((name.to_owned(), number(text.trim())?))).collect()
+}
+
+/// `-7`, or `0x00000007u`.
+fn number(text: &str) -> Option<i64> {
+    match text.strip_prefix("0x") {
+        Some(digits) => i64::from_str_radix(digits.trim_end_matches('u'), 16).ok(),
+        None => text.parse().ok(),
+    }
 }
 
 fn compile(text: &str) -> Result<(), String> {
@@ -272,8 +419,8 @@ fn compile(text: &str) -> Result<(), String> {
 }
 
 #[test]
-fn the_header_declares_what_the_library_has() {
-    let mut text = "#include <handfast/stream.h>\n".to_owned();
+fn the_headers_declare_what_the_library_has() {
+    let mut text = "#include <handfast/handfast.h>\n".to_owned();
     text += &structs();
     text += &functions().c;
     for (name, number) in numbers() {
@@ -283,7 +430,7 @@ fn the_header_declares_what_the_library_has() {
 }
 
 #[test]
-fn the_header_declares_nothing_else() {
+fn the_headers_declare_nothing_else() {
     let code = code();
     assert_eq!(numbers_of_header(&code), numbers());
     let calls = code.split('(').filter_map(|before| {
@@ -296,7 +443,7 @@ fn the_header_declares_nothing_else() {
 #[test]
 fn the_comparison_notices_what_differs() {
     let wrong = "_Static_assert(sizeof(hf_rect) == 9, \"\");\n";
-    assert!(compile(&format!("#include <handfast/stream.h>\n{wrong}")).is_err());
+    assert!(compile(&format!("#include <handfast/handfast.h>\n{wrong}")).is_err());
     let wrong = "extern int (*a)(hf_sender *);\nint (*a)(hf_sender *) = hf_receiver_fd;\n";
-    assert!(compile(&format!("#include <handfast/stream.h>\n{wrong}")).is_err());
+    assert!(compile(&format!("#include <handfast/handfast.h>\n{wrong}")).is_err());
 }

@@ -6,22 +6,11 @@ use std::ptr;
 
 use handfast::{Alpha, Color, Frame, Layout, Rect, SendFrame};
 
-use super::{alpha, color};
+use crate::argument::{HF_PLANES_MAX, HfColor, alpha, color};
 use crate::error::Failure;
 
-pub(crate) const HF_PLANES_MAX: usize = 4;
 pub(crate) const HF_DAMAGE_MAX: usize = 8;
 pub(crate) const HF_USER_BYTES_MAX: usize = 64;
-
-/// `hf_color`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[repr(C)]
-pub(crate) struct HfColor {
-    pub(crate) primaries: u8,
-    pub(crate) transfer: u8,
-    pub(crate) matrix: u8,
-    pub(crate) range: u8,
-}
 
 /// `hf_rect`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,7 +53,7 @@ pub(crate) struct HfFrame {
 
 const _: () = {
     let pointers = 40 + 10 * size_of::<usize>();
-    assert!(size_of::<HfColor>() == 4 && size_of::<HfRect>() == 8);
+    assert!(size_of::<HfRect>() == 8);
     assert!(offset_of!(HfFrame, data) == 40);
     assert!(offset_of!(HfFrame, stride_bytes) == pointers);
     assert!(offset_of!(HfFrame, width) == pointers + 48);
@@ -241,13 +230,6 @@ fn set<T>(places: &mut [T], index: usize, value: T) {
 
 fn number(value: u64) -> usize {
     usize::try_from(value).unwrap_or(usize::MAX)
-}
-
-impl From<Color> for HfColor {
-    fn from(color: Color) -> Self {
-        let Color { primaries, transfer, matrix, range } = color;
-        Self { primaries, transfer, matrix, range: range.number() }
-    }
 }
 
 impl From<Rect> for HfRect {

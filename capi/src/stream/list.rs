@@ -5,13 +5,13 @@ use std::ffi::{CString, c_char, c_int};
 use std::mem::{offset_of, size_of};
 use std::ptr;
 
-use handfast::{Client, ObjectInfo};
+use handfast::{Client, Details, ObjectInfo};
 
-use super::count;
-use super::frame::HfColor;
+use crate::argument::HfColor;
 use crate::error::Failure;
 use crate::guard::{guard, guard_quiet};
 use crate::pointer;
+use crate::result::count;
 
 /// `hf_entry`.
 ///
@@ -52,7 +52,7 @@ impl HfEntry {
         Self {
             id: [info.id.instance, info.id.counter],
             made_ns: info.made_ns,
-            payload_bytes: stream.map_or(0, |stream| stream.payload_bytes),
+            payload_bytes: payload_bytes(&info.details),
             name: text(name).into_raw(),
             program: info.program.as_deref().map_or(ptr::null_mut(), |name| text(name).into_raw()),
             pid: info.pid,
@@ -66,6 +66,15 @@ impl HfEntry {
             color: picture.map(|picture| picture.color.into()).unwrap_or_default(),
             alpha: picture.map_or(0, |picture| picture.alpha.number().into()),
         }
+    }
+}
+
+fn payload_bytes(details: &Details) -> u64 {
+    match details {
+        Details::Stream(stream) => stream.payload_bytes,
+        Details::Surface { desc, .. } => desc.size_bytes().unwrap_or_default(),
+        Details::Section { size_bytes, .. } => *size_bytes,
+        Details::Fence | Details::Event { .. } => 0,
     }
 }
 

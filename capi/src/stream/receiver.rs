@@ -3,7 +3,6 @@
 
 use std::ffi::{c_char, c_int};
 use std::os::fd::{AsRawFd as _, BorrowedFd};
-use std::ptr;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -11,11 +10,14 @@ use handfast::{Frame, Next, Receiver};
 
 use super::frame::{HfFrame, Tally};
 use super::lender::Lender;
+use super::mode;
 use super::polled::Polled;
-use super::{HF_ENDED, HF_FRAME, HF_NO_SENDER, HF_TIMED_OUT, count, enter, mode, timeout};
+use crate::argument::timeout;
+use crate::enter::enter;
 use crate::error::Failure;
 use crate::guard::{guard, guard_quiet};
 use crate::pointer;
+use crate::result::{HF_ENDED, HF_FRAME, HF_NO_SENDER, HF_TIMED_OUT, count};
 
 /// A receiver, and the frame that it has lent.
 pub(super) type Taking = Lender<Receiver, Frame<'static>>;
@@ -155,17 +157,13 @@ pub(crate) unsafe extern "C" fn hf_receiver_open(
     mode: c_int,
     receiver: *mut *mut HfReceiver,
 ) -> c_int {
-    guard(|| {
-        let place = pointer::present(receiver, "receiver")?;
-        // SAFETY: C guarantees that it is a place for a pointer.
-        unsafe { pointer::put(place, ptr::null_mut()) };
+    let make = || {
         // SAFETY: C guarantees that it is NULL or a text that ends with NUL.
         let name = unsafe { pointer::name(name) }?;
-        let receiver = HfReceiver(Mutex::new(Receiving::open(name, mode)?));
-        // SAFETY: As above.
-        unsafe { pointer::put(place, Box::into_raw(Box::new(receiver))) };
-        Ok(0)
-    })
+        Ok(HfReceiver(Mutex::new(Receiving::open(name, mode)?)))
+    };
+    // SAFETY: C guarantees that it is NULL or a place for a pointer.
+    guard(|| unsafe { pointer::give(receiver, "receiver", make) })
 }
 
 #[unsafe(no_mangle)]

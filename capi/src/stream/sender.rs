@@ -3,20 +3,18 @@
 
 use std::ffi::{c_char, c_int};
 use std::mem::{offset_of, size_of};
-use std::ptr;
 use std::sync::Mutex;
 
 use handfast::{Alignment, Alpha, Color, Lossless, SendFrame, Sender, SenderOptions, Sent};
 
-use super::frame::{HfColor, HfFrame, Tally};
+use super::frame::{HfFrame, Tally};
 use super::lender::Lender;
-use super::{HF_DROPPED, HF_TIMED_OUT, alpha, color, count, enter, format, timeout};
+use crate::argument::{self, HfColor, alpha, color, format, timeout};
+use crate::enter::enter;
 use crate::error::Failure;
 use crate::guard::{guard, guard_quiet};
 use crate::pointer;
-
-/// Larger than any later version of the options will be.
-const STRUCT_BYTES_MAX: usize = 4096;
+use crate::result::{HF_DROPPED, HF_TIMED_OUT, count};
 
 /// `hf_sender_options`.
 #[derive(Debug)]
@@ -129,24 +127,6 @@ impl Drawing {
     }
 }
 
-/// Makes a sender and gives it to C.
-///
-/// # Safety
-///
-/// `place` is NULL or valid for writing.
-unsafe fn create(
-    place: *mut *mut HfSender,
-    make: impl FnOnce() -> Result<Drawing, Failure>,
-) -> Result<c_int, Failure> {
-    let place = pointer::present(place, "sender")?;
-    // SAFETY: The caller guarantees it.
-    unsafe { pointer::put(place, ptr::null_mut()) };
-    let sender = Box::into_raw(Box::new(HfSender(Mutex::new(make()?))));
-    // SAFETY: As above.
-    unsafe { pointer::put(place, sender) };
-    Ok(0)
-}
-
 /// Runs a body on a sender that no other thread is in a call on.
 ///
 /// # Safety
@@ -163,31 +143,6 @@ unsafe fn within(
     })
 }
 
-/// The bytes of the options that C has, not fewer than are known here; what lies behind those is
-/// zero.
-///
-/// # Safety
-///
-/// As `hf_sender_create_with` demands of `options`.
-unsafe fn check_size(options: *const HfSenderOptions) -> Result<(), Failure> {
-    // SAFETY: Every version of the options begins with its size.
-    let struct_size = *unsafe { pointer::shared(options.cast::<u32>(), "options") }?;
-    let known = size_of::<HfSenderOptions>();
-    let refused = Failure::StructSize { found: struct_size, known };
-    let found = match usize::try_from(struct_size) {
-        Ok(found) if (known..=STRUCT_BYTES_MAX).contains(&found) => found,
-        _ => return Err(refused),
-    };
-    for offset in known..found {
-        let byte = options.cast::<u8>().wrapping_add(offset);
-        // SAFETY: The options have `found` bytes, as they say.
-        if *unsafe { pointer::shared(byte, "options") }? != 0 {
-            return Err(refused);
-        }
-    }
-    Ok(())
-}
-
 /// What C asks for, in Rust's words.
 ///
 /// # Safety
@@ -195,9 +150,7 @@ unsafe fn check_size(options: *const HfSenderOptions) -> Result<(), Failure> {
 /// As `hf_sender_create_with` demands of `options`.
 unsafe fn wanted(options: *const HfSenderOptions) -> Result<SenderOptions, Failure> {
     // SAFETY: The caller guarantees it.
-    unsafe { check_size(options) }?;
-    // SAFETY: They have at least the bytes that are known here.
-    let options = unsafe { pointer::shared(options, "options") }?;
+    let options = unsafe { argument::sized(options, ("options", "hf_sender_options")) }?;
     let mut wanted = SenderOptions::new((options.width, options.height), format(options.format)?);
     if options.slots != 0 {
         wanted.slots = options.slots;
@@ -239,10 +192,11 @@ pub(crate) unsafe extern "C" fn hf_sender_create(
         let make = || {
             // SAFETY: C guarantees that it is NULL or a text that ends with NUL.
             let name = unsafe { pointer::name(name) }?;
-            Drawing::new(name, SenderOptions::new((width, height), super::format(format)?))
+            let options = SenderOptions::new((width, height), argument::format(format)?);
+            Ok(HfSender(Mutex::new(Drawing::new(name, options)?)))
         };
         // SAFETY: C guarantees that it is NULL or a place for a pointer.
-        unsafe { create(sender, make) }
+        unsafe { pointer::give(sender, "sender", make) }
     })
 }
 
@@ -257,10 +211,10 @@ pub(crate) unsafe extern "C" fn hf_sender_create_with(
             // SAFETY: C guarantees that it is NULL or a text that ends with NUL.
             let name = unsafe { pointer::name(name) }?;
             // SAFETY: C guarantees that it is NULL or options of the size that they say.
-            Drawing::new(name, unsafe { wanted(options) }?)
+            Ok(HfSender(Mutex::new(Drawing::new(name, unsafe { wanted(options) }?)?)))
         };
         // SAFETY: C guarantees that it is NULL or a place for a pointer.
-        unsafe { create(sender, make) }
+        unsafe { pointer::give(sender, "sender", make) }
     })
 }
 

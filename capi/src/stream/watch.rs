@@ -2,14 +2,15 @@
 #![expect(unsafe_code, reason = "UNSAFETY: functions are exported to C and follow its pointers")]
 
 use std::ffi::c_int;
-use std::ptr;
 use std::sync::Mutex;
 
 use handfast::Client;
 
-use super::{HF_CHANGED, HF_TIMED_OUT, enter, timeout};
+use crate::argument::timeout;
+use crate::enter::enter;
 use crate::guard::{guard, guard_quiet};
 use crate::pointer;
+use crate::result::{HF_CHANGED, HF_TIMED_OUT};
 
 /// `hf_watch`.
 #[derive(Debug)]
@@ -17,17 +18,13 @@ pub(crate) struct HfWatch(Mutex<Client>);
 
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn hf_watch_create(watch: *mut *mut HfWatch) -> c_int {
-    guard(|| {
-        let place = pointer::present(watch, "watch")?;
-        // SAFETY: C guarantees that it is a place for a pointer.
-        unsafe { pointer::put(place, ptr::null_mut()) };
+    let make = || {
         let mut client = Client::connect()?;
         client.watch()?;
-        let watch = Box::into_raw(Box::new(HfWatch(Mutex::new(client))));
-        // SAFETY: As above.
-        unsafe { pointer::put(place, watch) };
-        Ok(0)
-    })
+        Ok(HfWatch(Mutex::new(client)))
+    };
+    // SAFETY: C guarantees that it is NULL or a place for a pointer.
+    guard(|| unsafe { pointer::give(watch, "watch", make) })
 }
 
 #[unsafe(no_mangle)]

@@ -1,5 +1,5 @@
-/* Where the fields of the header's structs lie, on machines of 32 and of 64 bits. */
-#include <handfast/stream.h>
+/* Where the fields of the headers' structs lie, on machines of 32 and of 64 bits. */
+#include <handfast/handfast.h>
 
 #ifdef __cplusplus
 #define IS(what) static_assert(what, #what)
@@ -56,6 +56,36 @@ IS(sizeof(hf_entry) == 72 + 2 * sizeof(void *));
 IS(offsetof(hf_entry, name) == 32);
 IS(offsetof(hf_entry, pid) == 32 + 2 * sizeof(void *));
 IS(offsetof(hf_entry, color) == 64 + 2 * sizeof(void *));
+
+IS(sizeof(hf_surface_desc) == 56);
+IS(offsetof(hf_surface_desc, struct_size) == 0);
+IS(offsetof(hf_surface_desc, dimension) == 4);
+IS(offsetof(hf_surface_desc, width) == 8);
+IS(offsetof(hf_surface_desc, height) == 16);
+IS(offsetof(hf_surface_desc, mips) == 28);
+IS(offsetof(hf_surface_desc, format) == 32);
+IS(offsetof(hf_surface_desc, flags) == 36);
+IS(offsetof(hf_surface_desc, writers) == 40);
+IS(offsetof(hf_surface_desc, alpha) == 44);
+IS(offsetof(hf_surface_desc, color) == 48);
+
+IS(sizeof(hf_subresource) == 144);
+IS(offsetof(hf_subresource, offset_bytes) == 0);
+IS(offsetof(hf_subresource, size_bytes) == 8);
+IS(offsetof(hf_subresource, slice_bytes) == 16);
+IS(offsetof(hf_subresource, width) == 24);
+IS(offsetof(hf_subresource, height) == 32);
+IS(offsetof(hf_subresource, planes) == 40);
+IS(offsetof(hf_subresource, plane_offset_bytes) == 48);
+IS(offsetof(hf_subresource, stride_bytes) == 80);
+IS(offsetof(hf_subresource, row_bytes) == 96);
+IS(offsetof(hf_subresource, rows) == 112);
+IS(offsetof(hf_subresource, reserved_more) == 128);
+
+IS(sizeof(hf_wait_object) == 8 + 2 * sizeof(void *));
+IS(offsetof(hf_wait_object, value) == 0);
+IS(offsetof(hf_wait_object, fence) == 8);
+IS(offsetof(hf_wait_object, event) == 8 + sizeof(void *));
 
 int main(void)
 {

@@ -5,6 +5,8 @@
 mod build;
 mod installed;
 mod memory;
+mod objects;
+mod other_end;
 mod picture;
 mod streams;
 mod thirty_two;

@@ -1,5 +1,6 @@
 /* Everything that a C program can do wrong and that can be noticed, and what each call promises.
  * Prints the checks that fail; the exit code is 0 if none did. */
+#include "check.h"
 #include <handfast/stream.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -10,19 +11,6 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static int failed;
-
-#define IS(what, wanted)                                                                          \
-    do {                                                                                          \
-        long long is = (long long)(what);                                                         \
-        if (is != (long long)(wanted)) {                                                          \
-            printf("line %d: %s is %lld and not %s (%s)\n", __LINE__, #what, is, #wanted,         \
-                   hf_error_text());                                                              \
-            failed++;                                                                             \
-        }                                                                                         \
-    } while (0)
-#define SAYS(words) IS(strstr(hf_error_text(), words) != NULL, 1)
 
 static hf_sender_options options(void)
 {

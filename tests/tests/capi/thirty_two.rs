@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use handfast_tests::{Child, Requirement, Scratch, require};
 
 use crate::installed::{Programs, cargo, profile, profile_name, run};
+use crate::objects::together;
+use crate::other_end::End;
 use crate::streams::{c_to_c, c_to_program, program_to_c};
 
 const TARGET: &str = "i686-unknown-linux-gnu";
@@ -57,7 +59,35 @@ fn frames_go_both_ways_between_32_and_64_bits() {
 #[test]
 fn every_call_works_with_32_bits() {
     let Some(library) = Library::build() else { return };
-    let programs = library.programs(&["misuse"]);
-    let told = Child::spawn(&mut programs.command("misuse", &[])).finish();
-    assert_eq!(told.success(), "0 failed\n");
+    for program in ["misuse", "objects"] {
+        let programs = library.programs(&[program]);
+        let told = Child::spawn(&mut programs.command(program, &[])).finish();
+        assert_eq!(told.success(), "0 failed\n");
+    }
+}
+
+#[test]
+fn objects_are_shared_between_32_and_64_bits() {
+    let Some(library) = Library::build() else { return };
+    let small = library.programs(&["end"]);
+    let large = Programs::build(&["end"]);
+    let made_by = |make: &Programs, open: &Programs| {
+        let scratch = Scratch::new();
+        let one = End::in_c(make, &scratch, "make");
+        together(one, End::in_c(open, &scratch, "open"));
+    };
+    made_by(&small, &large);
+    made_by(&large, &small);
+    let scratch = Scratch::new();
+    let one = End::in_c(&small, &scratch, "make");
+    together(one, End::in_rust(&large, &scratch, "open"));
+    // What may only be waited for is not for 32 bits.
+    let scratch = Scratch::new();
+    let mut one = End::in_c(&large, &scratch, "make");
+    let mut two = End::in_c(&small, &scratch, "open");
+    assert_eq!(one.ask("it"), "done");
+    let refused = two.ask("it");
+    assert!(refused.starts_with("error -9: ") && refused.contains("64 bits"), "{refused}");
+    two.leave();
+    one.leave();
 }
