@@ -34,17 +34,17 @@ pub(crate) struct Goal {
 /// A wait that goes on by itself: a future of its outcome, and a descriptor that is readable once
 /// it is there.
 ///
-/// Dropping it ends the wait. A wait for an auto-reset event that has ended has taken the event,
-/// whether or not anybody asks for its outcome. In a forked child it is [`WaitOutcome::Lost`]: the
-/// threads that wait are its parent's.
+/// Dropping it ends the wait. An auto-reset event that it has taken is set again then, unless
+/// somebody has asked for the outcome. In a forked child it is [`WaitOutcome::Lost`]: the threads
+/// that wait are its parent's.
 #[derive(Debug)]
 #[must_use = "the wait ends when this is dropped"]
 pub struct Reached {
     job: Arc<Job>,
     /// Elsewhere the job may be locked for ever, by a thread that is not there.
     process: Process,
-    /// What goes back to the event if nobody sees that it was taken.
-    taken_from: Option<Arc<event::Core>>,
+    /// The event that it takes.
+    event: Option<Arc<event::Core>>,
 }
 
 /// What is waited for.
@@ -66,8 +66,8 @@ struct Job {
 #[derive(Debug, Default)]
 struct Then {
     outcome: Option<WaitOutcome>,
-    /// Whether anybody was told.
-    is_seen: bool,
+    /// Whether somebody was told of it.
+    is_known: bool,
     waker: Option<Waker>,
 }
 
@@ -115,7 +115,7 @@ pub(crate) fn start(goal: Goal) -> Result<Reached> {
         Some(outcome) => drop(job.end(outcome.into())),
         None => hand_over(Target::Fence(core), Some(wait), &job)?,
     }
-    Ok(Reached { job, process, taken_from: None })
+    Ok(Reached { job, process, event: None })
 }
 
 /// Waits for an event.
@@ -125,7 +125,7 @@ pub(crate) fn start_event(core: Arc<event::Core>) -> Result<Reached> {
         Some(outcome) => drop(job.end(outcome.into())),
         None => hand_over(Target::Event(Arc::clone(&core)), None, &job)?,
     }
-    Ok(Reached { job, process, taken_from: Some(core) })
+    Ok(Reached { job, process, event: Some(core) })
 }
 
 /// Sets an event when a value of a fence is reached.
@@ -253,6 +253,13 @@ impl Entry {
     }
 }
 
+impl Then {
+    fn tell(&mut self) -> Option<WaitOutcome> {
+        self.is_known |= self.outcome.is_some();
+        self.outcome
+    }
+}
+
 /// Whether somebody is there who can see how a wait has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Told {
@@ -294,9 +301,7 @@ impl Reached {
         if !self.process.is_own() {
             return Some(WaitOutcome::Lost);
         }
-        let mut then = lock(&self.job.then);
-        then.is_seen |= then.outcome.is_some();
-        then.outcome
+        lock(&self.job.then).tell()
     }
 }
 
@@ -314,8 +319,7 @@ impl Future for Reached {
             return Poll::Ready(WaitOutcome::Lost);
         }
         let mut then = lock(&self.job.then);
-        if let Some(outcome) = then.outcome {
-            then.is_seen = true;
+        if let Some(outcome) = then.tell() {
             return Poll::Ready(outcome);
         }
         then.waker = Some(context.waker().clone());
@@ -331,13 +335,15 @@ impl Drop for Reached {
         // Under the lock: what a thread takes for this wait from now on it gives back.
         let then = lock(&self.job.then);
         self.job.cancelled.store(true, Ordering::Release);
-        let is_under_way = then.outcome.is_none();
-        let is_unseen = then.outcome == Some(WaitOutcome::Signaled) && !then.is_seen;
+        let (outcome, is_known) = (then.outcome, then.is_known);
         drop(then);
-        if let Some(event) = self.taken_from.as_ref().filter(|_| is_unseen) {
+        if let Some(event) = &self.event
+            && outcome == Some(WaitOutcome::Signaled)
+            && !is_known
+        {
             event.give_back();
         }
-        if is_under_way {
+        if outcome.is_none() {
             lock(&self.process.sleepers().0).iter().for_each(|sleeper| sleeper.ring());
         }
     }
