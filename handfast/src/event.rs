@@ -273,7 +273,8 @@ impl Event {
     }
 
     /// Waits as a future, or as a descriptor for `epoll`, which becomes readable when the event
-    /// was set and, if it is an auto-reset event, taken.
+    /// was set and, if it is an auto-reset event, taken: ask for [`Reached::outcome`] then, or it
+    /// is set again when the wait is dropped.
     ///
     /// # Errors
     ///

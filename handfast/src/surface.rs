@@ -155,8 +155,8 @@ impl Surface {
         Ok(Self { desc, size_bytes, writers, memory, sharing, mutex, registration, handle: None })
     }
 
-    /// Has the broker make the keyed mutex. The handle that comes with it is kept in the place of
-    /// the one that a name would have.
+    /// Has the broker make the keyed mutex. The opening keeps the surface; the handle that comes
+    /// with it is not needed.
     fn register(&mut self) -> Result<()> {
         let sharing = self.sharing.as_ref().ok_or(Cause::Unexpected)?;
         let spec = Spec::Surface { desc: self.desc, writers: self.writers };

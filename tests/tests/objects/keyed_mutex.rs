@@ -106,6 +106,19 @@ fn m266_who_waits_is_told_when_the_owner_drops_it() {
 }
 
 #[test]
+fn an_owner_that_drops_it_is_told_of_while_the_broker_is_stopped() {
+    let scratch = Scratch::new();
+    let [mut owner, mut other] = at_table(&scratch);
+    assert_eq!(owner.ask("surface s acquire 0 0"), "Signaled");
+    begin(&mut other, "surface s acquire 1");
+    let broker = scratch.broker().expect("it is there");
+    signal_broker(&scratch, broker, Signal::STOP);
+    all_ok(&mut owner, &["surface s drop"]);
+    assert_eq!(other.hear(), "Abandoned");
+    signal_broker(&scratch, broker, Signal::CONT);
+}
+
+#[test]
 fn m269_a_surface_without_one_has_none() {
     let scratch = Scratch::new();
     let [mut maker, mut other] = party(&scratch);

@@ -75,6 +75,18 @@ impl Objects {
                 }
                 ok()
             }
+            // Sends each value, and waits for the answer.
+            ["serve", back, rounds] => {
+                let back = found(&self.fences, back)?;
+                for round in 1..=number(rounds)? {
+                    fence.signal(round)?;
+                    let told = back.wait(round)?;
+                    if told != handfast::WaitOutcome::Signaled {
+                        bail!("{told:?} at {round}");
+                    }
+                }
+                ok()
+            }
             ["object"] => Ok(format!("{:?}", fence.object())),
             ["access"] => Ok(format!("{:08x}", fence.access().bits())),
             ["openings"] => Ok(fence.info()?.map_or(0, |info| info.openings).to_string()),

@@ -14,6 +14,10 @@ pub(super) fn fence(rounds: u64) -> anyhow::Result<()> {
     let mut dice = Dice::new(rounds);
     for round in 0..rounds {
         let fence = Fence::new(0)?;
+        // Rewinds from before the waits, which those must not look for where it moves to.
+        for value in [3, 2, 1, 0] {
+            fence.signal(value)?;
+        }
         let early = fence.reached(40)?;
         let event = Event::new(Reset::Manual)?;
         fence.set_event_on_completion(40, &event)?;
