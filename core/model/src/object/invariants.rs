@@ -100,16 +100,17 @@ fn stream_pages(stream: &Stream) -> impl Iterator<Item = &PageId> {
 }
 
 fn shares(manager: &Manager) -> Result<(), Violation> {
-    let mut counted: BTreeMap<ShareId, u32> = BTreeMap::new();
+    let mut counted: BTreeMap<ShareId, Vec<HandleId>> = BTreeMap::new();
     for (id, handle) in &manager.handles {
         require(manager.shares.contains_key(&handle.share), Violation::Handle(*id))?;
-        *counted.entry(handle.share).or_default() += 1;
+        counted.entry(handle.share).or_default().push(*id);
     }
     for (id, share) in &manager.shares {
-        let handles = counted.get(id).copied().unwrap_or_default();
+        let handles = counted.remove(id).unwrap_or_default();
         let listed =
             manager.objects.get(&share.object).is_some_and(|object| object.shares.contains(id));
-        require(handles > 0 && share.handles == handles && listed, Violation::Share(*id))?;
+        let held = !handles.is_empty() && share.handles == handles;
+        require(held && listed, Violation::Share(*id))?;
     }
     Ok(())
 }

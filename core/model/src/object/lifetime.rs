@@ -35,7 +35,7 @@ pub(crate) fn add_handle(
     manager.handles.insert(id, Handle { share, granted, uid });
     manager.usage.entry(uid).or_default().handles += 1;
     if let Some(record) = manager.shares.get_mut(&share) {
-        record.handles += 1;
+        record.handles.push(id);
     }
     effects.push(Effect::MakeHandle { handle: id });
     id
@@ -48,8 +48,8 @@ pub(crate) fn remove_handle(manager: &mut Manager, handle: HandleId, effects: &m
     manager.release(record.uid, |usage| usage.handles -= 1);
     op::watch::changed(manager, effects);
     let Some(share) = manager.shares.get_mut(&record.share) else { return };
-    share.handles -= 1;
-    if share.handles > 0 {
+    share.handles.retain(|other| *other != handle);
+    if !share.handles.is_empty() {
         return;
     }
     let Some(share) = manager.shares.remove(&record.share) else { return };

@@ -225,10 +225,7 @@ impl Manager {
     }
 
     fn handles_of(&self, share: ShareId) -> Vec<HandleId> {
-        self.handles
-            .iter()
-            .filter_map(|(id, handle)| (handle.share == share).then_some(*id))
-            .collect()
+        self.shares.get(&share).map(|share| share.handles.clone()).unwrap_or_default()
     }
 
     fn share_named(&self, client: ClientId, name: &RawName) -> Option<ShareId> {
@@ -282,9 +279,8 @@ impl Manager {
     pub fn handles_of_opening(&self, client: ClientId, opening: OpeningId) -> Vec<HandleId> {
         let opened = self.clients.get(&client).and_then(|client| client.openings.get(&opening));
         let object = opened.and_then(|opened| self.objects.get(&opened.object));
-        let shares = object.map(|object| &object.shares);
-        let of_object = |handle: &Handle| shares.is_some_and(|all| all.contains(&handle.share));
-        self.handles.iter().filter_map(|(id, one)| of_object(one).then_some(*id)).collect()
+        let shares = object.into_iter().flat_map(|object| &object.shares);
+        shares.flat_map(|share| self.handles_of(*share)).collect()
     }
 
     /// Every handle that the broker made and that is not known to be closed.

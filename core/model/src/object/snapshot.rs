@@ -111,7 +111,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Manager, SnapshotError> {
         if let Some(name) = &name {
             manager.names.insert(name.clone(), id);
         }
-        manager.shares.insert(id, Share { object, maker, name, handles: 0 });
+        manager.shares.insert(id, Share { object, maker, name, handles: Vec::new() });
     }
     for _ in 0..r.count(8)? {
         let id = HandleId(r.u64()?);
@@ -127,9 +127,9 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Manager, SnapshotError> {
 
 /// Counts are not stored: they follow from what is.
 fn recount(manager: &mut Manager) {
-    for handle in manager.handles.values() {
+    for (id, handle) in &manager.handles {
         if let Some(share) = manager.shares.get_mut(&handle.share) {
-            share.handles += 1;
+            share.handles.push(*id);
         }
         manager.usage.entry(handle.uid).or_default().handles += 1;
     }

@@ -1,11 +1,12 @@
 //! The records the model is made of.
 
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
 
 use crate::contract::access::AccessMask;
 use crate::security::{Granted, Token};
 
-use super::id::{ObjectId, OpeningId, ShareId};
+use super::id::{HandleId, ObjectId, OpeningId, ShareId};
 use super::kind::Kind;
 use super::kind::made::Made;
 use super::kind::stream::Stream;
@@ -74,8 +75,8 @@ pub(crate) struct Share {
     pub object: u64,
     pub maker: Maker,
     pub name: Option<ObjectName>,
-    /// Handles that are not all closed.
-    pub handles: u32,
+    /// Handles that are not all closed, in the order in which they were made.
+    pub handles: Vec<HandleId>,
 }
 
 /// A handle: {object, granted access}, the object through its share.

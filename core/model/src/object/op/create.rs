@@ -219,7 +219,7 @@ fn add_share(
     name: Option<ObjectName>,
 ) -> ShareId {
     let id = ShareId(Counters::next(&mut manager.counters.share));
-    manager.shares.insert(id, Share { object, maker, name, handles: 0 });
+    manager.shares.insert(id, Share { object, maker, name, handles: Vec::new() });
     if let Some(record) = manager.objects.get_mut(&object) {
         record.shares.insert(id);
     }

@@ -75,8 +75,9 @@ fn room_for_handle(manager: &Manager, uid: u32, share: Option<ShareId>) -> Resul
     if manager.usage_of(uid).handles >= limits::HANDLES_PER_UID_MAX {
         return Err(Error::cap(Cap::Handles, limits::HANDLES_PER_UID_MAX));
     }
-    let of_share = share.and_then(|share| manager.shares.get(&share)).map_or(0, |s| s.handles);
-    if usize::try_from(of_share).unwrap_or(usize::MAX) >= limits::HANDLES_PER_SHARE_MAX {
+    let of_share = share.and_then(|share| manager.shares.get(&share));
+    let of_share = of_share.map_or(0, |share| share.handles.len());
+    if of_share >= limits::HANDLES_PER_SHARE_MAX {
         return Err(Error::cap(Cap::HandlesOfShare, limits::HANDLES_PER_SHARE_MAX));
     }
     Ok(())

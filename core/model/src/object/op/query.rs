@@ -74,7 +74,8 @@ pub(crate) fn describe(
         pid: object.maker.pid,
         uid: object.maker.token.uid,
         made_ns: object.maker.made_ns,
-        handles: shares().map(|share| share.handles).sum(),
+        handles: u32::try_from(shares().map(|share| share.handles.len()).sum::<usize>())
+            .unwrap_or(u32::MAX),
         openings: object.openings,
         facts: match &object.body {
             Body::Stream(stream) => Facts::Stream(stream_facts(manager, stream)),
