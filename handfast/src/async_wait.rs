@@ -8,7 +8,7 @@ use std::future::Future;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 
@@ -41,6 +41,8 @@ pub(crate) struct Goal {
 #[must_use = "the wait ends when this is dropped"]
 pub struct Reached {
     job: Arc<Job>,
+    /// Closed when this is dropped, whatever the thread that waits is doing.
+    bell: Arc<Doorbell>,
     /// Elsewhere the job may be locked for ever, by a thread that is not there.
     process: Process,
     /// The event that it takes.
@@ -56,7 +58,8 @@ enum Target {
 
 #[derive(Debug)]
 struct Job {
-    bell: Doorbell,
+    /// None for a wait that only sets an event.
+    bell: Weak<Doorbell>,
     cancelled: AtomicBool,
     then: Mutex<Then>,
     /// Set when the wait ends, unless it is none.
@@ -110,22 +113,24 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Waits for a value of a fence.
 pub(crate) fn start(goal: Goal) -> Result<Reached> {
     let Goal { core, mut wait } = goal;
-    let (job, process) = (Arc::new(Job::new(None)?), Process::own()?);
+    let (bell, process) = (Arc::new(Doorbell::new()?), Process::own()?);
+    let job = Arc::new(Job::new(None, Arc::downgrade(&bell)));
     match core.look(&mut wait) {
         Some(outcome) => drop(job.end(outcome.into())),
         None => hand_over(Target::Fence(core), Some(wait), &job)?,
     }
-    Ok(Reached { job, process, event: None })
+    Ok(Reached { job, bell, process, event: None })
 }
 
 /// Waits for an event.
 pub(crate) fn start_event(core: Arc<event::Core>) -> Result<Reached> {
-    let (job, process) = (Arc::new(Job::new(None)?), Process::own()?);
+    let (bell, process) = (Arc::new(Doorbell::new()?), Process::own()?);
+    let job = Arc::new(Job::new(None, Arc::downgrade(&bell)));
     match core.try_take() {
         Some(outcome) => drop(job.end(outcome.into())),
         None => hand_over(Target::Event(Arc::clone(&core)), None, &job)?,
     }
-    Ok(Reached { job, process, event: Some(core) })
+    Ok(Reached { job, bell, process, event: Some(core) })
 }
 
 /// Sets an event when a value of a fence is reached.
@@ -134,7 +139,7 @@ pub(crate) fn set_event(goal: Goal, event: &Event) -> Result<()> {
     if core.look(&mut wait).is_some() {
         return event.core().set_for_wait().map(drop);
     }
-    let job = Arc::new(Job::new(Some(Arc::clone(event.core())))?);
+    let job = Arc::new(Job::new(Some(Arc::clone(event.core())), Weak::new()));
     hand_over(Target::Fence(core), Some(wait), &job)
 }
 
@@ -268,9 +273,8 @@ enum Told {
 }
 
 impl Job {
-    fn new(event: Option<Arc<event::Core>>) -> Result<Self> {
-        let (bell, cancelled) = (Doorbell::new()?, AtomicBool::new(false));
-        Ok(Self { bell, cancelled, then: Mutex::default(), event })
+    fn new(event: Option<Arc<event::Core>>, bell: Weak<Doorbell>) -> Self {
+        Self { bell, cancelled: AtomicBool::new(false), then: Mutex::default(), event }
     }
 
     fn end(&self, outcome: WaitOutcome) -> Told {
@@ -280,9 +284,10 @@ impl Job {
         }
         then.outcome = Some(outcome);
         let waker = then.waker.take();
+        // Under the lock, so that whoever drops the wait is the last to hold the descriptor. One of
+        // our own cannot refuse to ring.
+        self.bell.upgrade().map(|bell| bell.ring().ok());
         drop(then);
-        // A doorbell of our own cannot refuse to ring.
-        self.bell.ring().ok();
         if let Some(waker) = waker {
             waker.wake();
         }
@@ -307,7 +312,7 @@ impl Reached {
 
 impl AsFd for Reached {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.job.bell.as_fd()
+        self.bell.as_fd()
     }
 }
 
