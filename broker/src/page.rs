@@ -7,7 +7,7 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use handfast_model::object::{Leaving, PageId, PageKind, Reset, Signaller, StreamEnd};
-use handfast_sync::page::{self, LINE_WORDS, LongMemory, PAGE_BYTES};
+use handfast_sync::page::{self, LINE_BYTES, LongMemory, PAGE_BYTES};
 use handfast_sync::{event, fence, keyed_mutex};
 use handfast_sys::mapping::{self, SplitWords, TableWords, WritableMapping};
 use handfast_sys::{Result, memfd};
@@ -73,25 +73,15 @@ impl SparePage {
             tracing::warn!(%error, "a page could not be sealed");
         }
         let words = match kind {
-            PageKind::StreamSender | PageKind::StreamReceiver => {
-                let words = mapping.into_words();
-                let kind = match kind {
-                    PageKind::StreamReceiver => page::PageKind::StreamReceiver,
-                    PageKind::StreamSender
-                    | PageKind::Fence { .. }
-                    | PageKind::Event { .. }
-                    | PageKind::KeyedMutex => page::PageKind::StreamSender,
-                };
-                page::format(words.words(), kind).ok()?;
-                Words::Stream(words)
-            }
+            PageKind::StreamSender => stream(mapping, page::PageKind::StreamSender)?,
+            PageKind::StreamReceiver => stream(mapping, page::PageKind::StreamReceiver)?,
             PageKind::Fence { value } => {
-                let words = Split(mapping.into_split(LINE_WORDS * 4)?);
+                let words = Split(mapping.into_split(LINE_BYTES)?);
                 fence::format(&words, value).ok()?;
                 Words::Fence(words)
             }
             PageKind::Event { reset, signaled } => {
-                let words = Split(mapping.into_split(LINE_WORDS * 4)?);
+                let words = Split(mapping.into_split(LINE_BYTES)?);
                 let reset = match reset {
                     Reset::Manual => event::Reset::Manual,
                     Reset::Auto => event::Reset::Auto,
@@ -111,6 +101,12 @@ impl SparePage {
         };
         Some(Page { words, read_only, writable: Some(writable) })
     }
+}
+
+fn stream(mapping: WritableMapping, kind: page::PageKind) -> Option<Words> {
+    let words = mapping.into_words();
+    page::format(words.words(), kind).ok()?;
+    Some(Words::Stream(words))
 }
 
 impl Page {

@@ -8,7 +8,7 @@ use std::future::Future;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 
@@ -21,7 +21,7 @@ use handfast_sys::signals::Blocked;
 use crate::error::{Cause, Result};
 use crate::event::{self, Event};
 use crate::fence::{self, CoreWait};
-use crate::session::Process;
+use crate::session::{Process, lock};
 use crate::wait::WaitOutcome;
 use crate::words::{Futex, sleep};
 
@@ -105,10 +105,6 @@ impl Sleepers {
 /// One word of each call is the sleeper's own.
 const WAITS_PER_SLEEPER: u32 = 127;
 const _: () = assert!(futex::WAIT_ANY_MAX == 128);
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// Waits for a value of a fence.
 pub(crate) fn start(goal: Goal) -> Result<Reached> {

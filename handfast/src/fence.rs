@@ -485,33 +485,9 @@ struct CoreTicket<'a> {
 }
 
 impl<'a> handfast_sync::wait::Waitable<'a> for CoreTicket<'a> {
-    fn rank(&self) -> Option<u64> {
-        None
-    }
-
     fn peek(&mut self) -> Option<Outcome> {
         self.core.look(&mut self.wait)
     }
-
-    fn is_settled(&mut self) -> bool {
-        self.peek() == Some(Outcome::Signaled)
-    }
-
-    fn try_take(&mut self) -> Option<Outcome> {
-        self.peek()
-    }
-
-    fn reserve(&mut self) -> bool {
-        self.peek() == Some(Outcome::Signaled)
-    }
-
-    fn holds(&mut self) -> bool {
-        true
-    }
-
-    fn commit(&mut self) {}
-
-    fn back_out(&mut self) {}
 
     fn arm(&mut self) -> Option<Watched<'a>> {
         self.core.arm(&mut self.wait)

@@ -12,7 +12,7 @@ use handfast_model::object::{
 };
 use handfast_sync::event;
 use handfast_sync::fence::{FenceReader, Look as FenceLook, WaitFor as _};
-use handfast_sync::page::LINE_WORDS;
+use handfast_sync::page::LINE_BYTES;
 use handfast_sync::stream::{self, SLOTS_MAX, SLOTS_MIN, SenderStatistics};
 use handfast_sys::mapping::{self, ReadMapping};
 use handfast_sys::memfd;
@@ -128,7 +128,7 @@ impl Gauge {
         let narrow = cfg!(target_pointer_width = "32");
         let mapping = mapping::map_read_only(page.as_fd(), page_bytes())?;
         let split = |mapping: ReadMapping| -> Result<SharedWords> {
-            let words = mapping.into_split(LINE_WORDS * 4);
+            let words = mapping.into_split(LINE_BYTES);
             Ok(SharedWords(words.ok_or(Cause::Unexpected)?))
         };
         let page = match look.kind {

@@ -9,7 +9,7 @@ use handfast_model::object::{
 };
 use handfast_model::security::Granted;
 use handfast_sync::Seat;
-use handfast_sync::page::LINE_WORDS;
+use handfast_sync::page::LINE_BYTES;
 use handfast_sys::mapping;
 
 use crate::client::{ObjectInfo, describe};
@@ -20,9 +20,6 @@ use crate::memory::Memory;
 use crate::sender::page_bytes;
 use crate::session::{self, Descriptors, Process, Session};
 use crate::words::SharedWords;
-
-/// The header of a page in two parts.
-const LINE_BYTES: usize = LINE_WORDS * 4;
 
 /// An opening. Dropping it gives it back.
 #[derive(Debug)]

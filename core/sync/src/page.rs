@@ -18,8 +18,10 @@ pub const PAGE_BYTES: usize = 4096;
 pub const PAGE_WORDS: usize = 1024;
 /// Size of a line in words.
 pub const LINE_WORDS: usize = 16;
+/// Size of a line in bytes.
+pub const LINE_BYTES: usize = LINE_WORDS * 4;
 /// 64-bit words behind the header of a page that is in two parts.
-pub const PAGE_LONGS: usize = (PAGE_BYTES - LINE_WORDS * 4) / 8;
+pub const PAGE_LONGS: usize = (PAGE_BYTES - LINE_BYTES) / 8;
 /// First word of every page: `HFPG` in memory order of a little-endian machine.
 pub const MAGIC: u32 = u32::from_le_bytes(*b"HFPG");
 /// Version of the layout of pages and generation tables. Another version is refused.

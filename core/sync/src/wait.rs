@@ -41,30 +41,43 @@ pub enum Outcome {
 }
 
 /// One object of a wait. `'a` is how long what it sleeps on lives.
+///
+/// What is not said otherwise is so for an object that stays reached once it has been, as a ticket
+/// of a fence: taking it changes nothing, and nobody can take it from under a wait.
 pub trait Waitable<'a> {
     /// Its place in the order of reserving; `None` if taking it changes nothing for others.
-    fn rank(&self) -> Option<u64>;
+    fn rank(&self) -> Option<u64> {
+        None
+    }
 
     /// How the wait could end now, as far as this object is concerned. Changes nothing.
     fn peek(&mut self) -> Option<Outcome>;
 
     /// Whether it can be taken now and for ever, so that nobody need wait for it any more.
-    fn is_settled(&mut self) -> bool;
+    fn is_settled(&mut self) -> bool {
+        self.peek() == Some(Outcome::Signaled)
+    }
 
     /// Takes the object, if it can be taken.
-    fn try_take(&mut self) -> Option<Outcome>;
+    fn try_take(&mut self) -> Option<Outcome> {
+        self.peek()
+    }
 
     /// Reserves the object, or notes that it can be taken and for how long that has been so.
-    fn reserve(&mut self) -> bool;
+    fn reserve(&mut self) -> bool {
+        self.peek() == Some(Outcome::Signaled)
+    }
 
     /// Whether nothing has ended the reservation, or what was noted, since.
-    fn holds(&mut self) -> bool;
+    fn holds(&mut self) -> bool {
+        true
+    }
 
     /// Takes what was reserved.
-    fn commit(&mut self);
+    fn commit(&mut self) {}
 
     /// Gives back what was reserved, if anything.
-    fn back_out(&mut self);
+    fn back_out(&mut self) {}
 
     /// Makes whoever changes the object wake who sleeps on what this gives. `None`: look again.
     fn arm(&mut self) -> Option<Watched<'a>>;
@@ -95,10 +108,6 @@ impl<'a, F: WaitFor> FenceTicket<'a, F> {
 }
 
 impl<'a, F: WaitFor> Waitable<'a> for FenceTicket<'a, F> {
-    fn rank(&self) -> Option<u64> {
-        None
-    }
-
     fn peek(&mut self) -> Option<Outcome> {
         match self.fence.look(&mut self.wait) {
             Look::Reached => Some(Outcome::Signaled),
@@ -107,26 +116,6 @@ impl<'a, F: WaitFor> Waitable<'a> for FenceTicket<'a, F> {
             Look::Waiting => None,
         }
     }
-
-    fn is_settled(&mut self) -> bool {
-        self.peek() == Some(Outcome::Signaled)
-    }
-
-    fn try_take(&mut self) -> Option<Outcome> {
-        self.peek()
-    }
-
-    fn reserve(&mut self) -> bool {
-        self.peek() == Some(Outcome::Signaled)
-    }
-
-    fn holds(&mut self) -> bool {
-        true
-    }
-
-    fn commit(&mut self) {}
-
-    fn back_out(&mut self) {}
 
     fn arm(&mut self) -> Option<Watched<'a>> {
         self.fence.arm(&mut self.wait)

@@ -144,10 +144,6 @@ impl<'a, M: LongMemory, P: Park> Waitable<'a> for EventTicket<'a, M, P> {
 }
 
 impl<'a, M: LongMemory> Waitable<'a> for EventReaderTicket<'a, M> {
-    fn rank(&self) -> Option<u64> {
-        None
-    }
-
     fn peek(&mut self) -> Option<Outcome> {
         let manual = self.is_manual();
         outcome(&self.event.page, |seen| manual && seen.is_signaled())
@@ -169,10 +165,6 @@ impl<'a, M: LongMemory> Waitable<'a> for EventReaderTicket<'a, M> {
     fn holds(&mut self) -> bool {
         self.passed.holds(self.event.page.seen())
     }
-
-    fn commit(&mut self) {}
-
-    fn back_out(&mut self) {}
 
     fn arm(&mut self) -> Option<Watched<'a>> {
         Some(self.event.arm())
