@@ -19,7 +19,7 @@ use super::name::{Directory, ObjectName};
 use super::spec::Spec;
 use super::state::{Body, Client, Counters, Handle, Maker, Object, Opening, Share, Usage, Watch};
 
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// Why bytes are no snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]

@@ -136,8 +136,8 @@ mod tests {
         assert_eq!(Hello::of_this_program().common_version(), Some(VERSION));
         assert_eq!(Hello { oldest: 0, newest: 99 }.common_version(), Some(VERSION));
         assert_eq!(Hello { oldest: 1, newest: 1 }.common_version(), None);
-        assert_eq!(Hello { oldest: 3, newest: 4 }.common_version(), None);
-        assert_eq!(Hello { oldest: 1, newest: 2 }.common_version(), Some(2));
+        assert_eq!(Hello { oldest: VERSION + 1, newest: VERSION + 2 }.common_version(), None);
+        assert_eq!(Hello { oldest: 1, newest: VERSION }.common_version(), Some(VERSION));
         assert_eq!(Hello { oldest: 0, newest: 0 }.common_version(), None);
         assert_eq!(Hello { oldest: 3, newest: 1 }.common_version(), None);
     }

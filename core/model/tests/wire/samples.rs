@@ -437,19 +437,19 @@ const fn file_of(error: &Error) -> &'static str {
 
 fn greetings() -> Vec<(&'static str, &'static str, BrokerMessage)> {
     let welcome = Welcome {
-        version: 2,
+        version: 3,
         instance: OBJECT.instance,
         pid: 4000,
         uid: 1000,
         started_ns: 1_700_000_000_000_000_000,
     };
     let refused = BrokerMessage::Refused;
-    let version = Refused::Version { oldest: 2, newest: 2 };
+    let version = Refused::Version { oldest: 3, newest: 3 };
     let cap = Refused::Cap { cap: Cap::ClientsOfUser, limit: 2048 };
     let event = BrokerMessage::Event;
     vec![
-        ("welcome", "version 2", BrokerMessage::Welcome(welcome)),
-        ("refused-version", "the broker speaks version 2 only", refused(version)),
+        ("welcome", "version 3", BrokerMessage::Welcome(welcome)),
+        ("refused-version", "the broker speaks version 3 only", refused(version)),
         ("refused-cap", "2048 connections of this user are there", refused(cap)),
         (
             "refused-user",
@@ -490,10 +490,10 @@ pub(crate) fn samples() -> Vec<Sample> {
     };
     let number = 77;
     let health = Message::Client(ClientMessage::Health { number: 5 });
-    let hello = Message::Client(ClientMessage::Hello(Hello { oldest: 2, newest: 2 }));
+    let hello = Message::Client(ClientMessage::Hello(Hello { oldest: 3, newest: 3 }));
     let handles = Message::Client(ClientMessage::Handles { number: 5, opening: OPENING });
     let mut samples = vec![
-        sample("hello", "a client that speaks version 2", hello),
+        sample("hello", "a client that speaks version 3", hello),
         sample("health", "question 5", health),
         sample("handles", "question 5, opening 3", handles),
     ];
