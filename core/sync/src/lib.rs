@@ -34,6 +34,7 @@ pub mod atomic;
 pub mod event;
 pub mod fence;
 pub mod keyed_mutex;
+pub mod mailbox;
 pub mod page;
 pub mod park;
 pub mod robust;

@@ -19,4 +19,6 @@ mod keyed_mutex;
 #[cfg(test)]
 mod long_page;
 #[cfg(test)]
+mod mailbox;
+#[cfg(test)]
 mod model;
