@@ -21,6 +21,8 @@ pub enum Interest {
     HangUpOnly,
     /// Something to read, or room to write.
     ReadableAndWritable,
+    /// Each ring of a doorbell, which need not be drained.
+    Rings,
 }
 
 impl Interest {
@@ -29,6 +31,7 @@ impl Interest {
             Self::Readable => epoll::EventFlags::IN,
             Self::HangUpOnly => epoll::EventFlags::empty(),
             Self::ReadableAndWritable => epoll::EventFlags::IN | epoll::EventFlags::OUT,
+            Self::Rings => epoll::EventFlags::IN | epoll::EventFlags::ET,
         }
     }
 }

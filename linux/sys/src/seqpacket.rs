@@ -196,6 +196,18 @@ impl Socket {
         Ok(Readiness::Ready)
     }
 
+    /// Whether the peer has hung up, though what it sent before may still be there.
+    ///
+    /// # Errors
+    /// ENOMEM.
+    ///
+    /// # Blocking
+    /// Never.
+    pub fn has_hung_up(&self) -> Result<bool> {
+        let events = poll_one(self.as_fd(), PollFlags::empty(), Some(0))?;
+        Ok(events.intersects(PollFlags::HUP | PollFlags::ERR))
+    }
+
     /// Makes the kernel add the sender's process to every packet sent from now on.
     ///
     /// # Errors
