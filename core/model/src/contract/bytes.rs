@@ -48,6 +48,14 @@ impl ByteWriter {
         Self { bytes: Vec::new() }
     }
 
+    /// So many zeros, to be overwritten by [`Self::finish_behind`], and room for more behind them.
+    #[must_use]
+    pub fn behind(front_bytes: usize, room_bytes: usize) -> Self {
+        let mut bytes = Vec::with_capacity(front_bytes.saturating_add(room_bytes));
+        bytes.resize(front_bytes, 0);
+        Self { bytes }
+    }
+
     /// Appends a count of items. More than 2^32 - 1 of anything exceed every limit.
     pub fn count(&mut self, count: usize) {
         self.u32(u32::try_from(count).unwrap_or(u32::MAX));
@@ -59,6 +67,27 @@ impl ByteWriter {
         for unit in units {
             self.u16(*unit);
         }
+    }
+
+    /// How many bytes there are, zeros in front included.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// What was written, with `front` in place of the zeros that it was begun with.
+    #[must_use]
+    pub fn finish_behind(mut self, front: &[u8]) -> Vec<u8> {
+        for (byte, front) in self.bytes.iter_mut().zip(front) {
+            *byte = *front;
+        }
+        self.bytes
     }
 
     /// What was written.

@@ -41,6 +41,8 @@ kinds! {
     Health = 0x0D,
     /// Which pipes are an object's handles.
     Handles = 0x0E,
+    /// A mailbox is asked for.
+    Mailbox = 0x0F,
     /// `Request::Create`.
     Create = 0x02,
     /// `Request::Open`.
@@ -117,6 +119,8 @@ kinds! {
     HandleFacts = 0x110,
     /// `Reply::Openings`.
     OpeningList = 0x111,
+    /// The answer to `Mailbox`.
+    MailboxMade = 0x118,
     /// `Reply::StreamJoined`.
     StreamJoined = 0x120,
     /// `Reply::StreamFull`.
@@ -140,19 +144,24 @@ pub struct Header {
     pub number: u32,
 }
 
-/// A body behind its header.
+/// Room for a body of the usual size.
+const BODY_BYTES: usize = 172;
+
+/// Begins a message: what is written is its body.
+pub(super) fn begin() -> ByteWriter {
+    ByteWriter::behind(HEADER_BYTES, BODY_BYTES)
+}
+
+/// Puts the header before a body.
 pub(super) fn frame(kind: Kind, number: u32, descriptors: u16, body: ByteWriter) -> Vec<u8> {
-    let body = body.finish();
-    let mut message = ByteWriter::new();
-    message.u32(MAGIC);
-    message.u16(kind.number());
-    message.u16(descriptors);
-    message.u32(number);
-    message.count(body.len());
-    message.u32(0);
-    let mut bytes = message.finish();
-    bytes.extend_from_slice(&body);
-    bytes
+    let mut header = ByteWriter::behind(0, HEADER_BYTES);
+    header.u32(MAGIC);
+    header.u16(kind.number());
+    header.u16(descriptors);
+    header.u32(number);
+    header.count(body.len().saturating_sub(HEADER_BYTES));
+    header.u32(0);
+    body.finish_behind(&header.finish())
 }
 
 /// The header and what follows it.

@@ -8,12 +8,14 @@ mod error;
 mod header;
 mod health;
 mod hello;
+mod note;
 mod reply;
 mod request;
 
 pub use header::{Header, Kind};
 pub use health::Health;
 pub use hello::{Hello, Refused, Welcome};
+pub use note::Note;
 
 use alloc::vec::Vec;
 
@@ -88,6 +90,11 @@ pub enum ClientMessage {
         /// The opening.
         opening: OpeningId,
     },
+    /// May I have a mailbox, another door for the same messages?
+    Mailbox {
+        /// Given back in the answer.
+        number: u32,
+    },
 }
 
 /// What the broker sends.
@@ -125,6 +132,11 @@ pub enum BrokerMessage {
         /// The answer, at most [`HANDLES_TOLD_MAX`].
         inodes: Vec<u64>,
     },
+    /// The answer to `Mailbox`; attached are its memory, to be mapped and closed, and its bell.
+    Mailbox {
+        /// The question's number.
+        number: u32,
+    },
     /// Something the client asked to be told.
     Event(Event),
 }
@@ -135,25 +147,26 @@ impl ClientMessage {
     pub const fn descriptors(&self) -> u16 {
         match self {
             Self::Request { request, .. } => request.takes().descriptors(),
-            Self::Hello(_) | Self::Health { .. } | Self::Handles { .. } => 0,
+            Self::Hello(_) | Self::Health { .. } | Self::Handles { .. } | Self::Mailbox { .. } => 0,
         }
     }
 
     /// The message as bytes.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let mut body = ByteWriter::new();
+        let mut body = header::begin();
         let (kind, number) = match self {
             Self::Hello(hello) => {
                 hello.encode(&mut body);
                 (Kind::Hello, 0)
             }
-            Self::Request { number, request } => (request::encode(&mut body, request), *number),
+            Self::Request { number, request } => return encode_request(*number, request),
             Self::Health { number } => (Kind::Health, *number),
             Self::Handles { number, opening } => {
                 body.u32(opening.0);
                 (Kind::Handles, *number)
             }
+            Self::Mailbox { number } => (Kind::Mailbox, *number),
         };
         header::frame(kind, number, self.descriptors(), body)
     }
@@ -171,6 +184,7 @@ impl ClientMessage {
             Kind::Hello => Self::Hello(Hello::decode(&mut body)?),
             Kind::Health => Self::Health { number },
             Kind::Handles => Self::Handles { number, opening: OpeningId(body.u32()?) },
+            Kind::Mailbox => Self::Mailbox { number },
             kind => Self::Request { number, request: request::decode(kind, &mut body)? },
         };
         body.finish()?;
@@ -182,6 +196,14 @@ impl ClientMessage {
     }
 }
 
+/// A [`ClientMessage::Request`] as bytes.
+#[must_use]
+pub fn encode_request(number: u32, request: &Request) -> Vec<u8> {
+    let mut body = header::begin();
+    let kind = request::encode(&mut body, request);
+    header::frame(kind, number, request.takes().descriptors(), body)
+}
+
 impl BrokerMessage {
     /// Descriptors that go with the message.
     #[must_use]
@@ -190,6 +212,7 @@ impl BrokerMessage {
             Self::Reply { reply, .. } => {
                 u16::try_from(reply.attachments().len()).unwrap_or(u16::MAX)
             }
+            Self::Mailbox { .. } => 2,
             Self::Welcome(_)
             | Self::Refused(_)
             | Self::Failed { .. }
@@ -202,7 +225,7 @@ impl BrokerMessage {
     /// The message as bytes.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let mut body = ByteWriter::new();
+        let mut body = header::begin();
         let (kind, number) = match self {
             Self::Welcome(welcome) => {
                 welcome.encode(&mut body);
@@ -226,6 +249,7 @@ impl BrokerMessage {
                 inodes.iter().for_each(|inode| body.u64(*inode));
                 (Kind::HandleInodes, *number)
             }
+            Self::Mailbox { number } => (Kind::MailboxMade, *number),
             Self::Event(event) => {
                 encode_event(&mut body, event);
                 (Kind::Event, 0)
@@ -251,6 +275,7 @@ impl BrokerMessage {
                 let inodes = (0..body.count(8)?).map(|_| body.u64()).collect::<Result<_, _>>()?;
                 Self::Handles { number, inodes }
             }
+            Kind::MailboxMade => Self::Mailbox { number },
             Kind::Failed => Self::Failed { number, error: error::decode(&mut body)? },
             Kind::Event => Self::Event(decode_event(&mut body)?),
             kind => Self::Reply { number, reply: reply::decode(kind, &mut body)? },

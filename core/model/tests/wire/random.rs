@@ -367,6 +367,8 @@ pub(crate) fn message() -> impl Strategy<Value = Message> {
             .prop_map(|(number, error)| Message::Broker(BrokerMessage::Failed { number, error })),
         1 => number().prop_map(|number| Message::Client(ClientMessage::Health { number })),
         1 => health.prop_map(Message::Broker),
+        1 => number().prop_map(|number| Message::Client(ClientMessage::Mailbox { number })),
+        1 => number().prop_map(|number| Message::Broker(BrokerMessage::Mailbox { number })),
         1 => (number(), opening()).prop_map(|(number, opening)| {
             Message::Client(ClientMessage::Handles { number, opening })
         }),

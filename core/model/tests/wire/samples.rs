@@ -478,6 +478,7 @@ fn greetings() -> Vec<(&'static str, &'static str, BrokerMessage)> {
             "answer to 5: two pipes",
             BrokerMessage::Handles { number: 5, inodes: vec![0x0012_3456, u64::MAX] },
         ),
+        ("mailbox-made", "answer to 5", BrokerMessage::Mailbox { number: 5 }),
     ]
 }
 
@@ -496,6 +497,7 @@ pub(crate) fn samples() -> Vec<Sample> {
         sample("hello", "a client that speaks version 3", hello),
         sample("health", "question 5", health),
         sample("handles", "question 5, opening 3", handles),
+        sample("mailbox", "question 5", Message::Client(ClientMessage::Mailbox { number: 5 })),
     ];
     for (file, says, request) in creations() {
         let message = Message::Client(ClientMessage::Request { number, request });
