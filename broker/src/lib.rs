@@ -17,6 +17,7 @@
 
 pub mod activation;
 mod door;
+mod mailbox;
 mod page;
 pub mod place;
 mod store;

@@ -1,8 +1,9 @@
 //! The broker and its loop: one event, one turn. Who comes in is dealt with in `admission`, what
-//! is asked in `answer`.
+//! is asked in `answer`, and what lies in mailboxes in `letters`.
 
 mod admission;
 mod answer;
+mod letters;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -22,6 +23,7 @@ use handfast_sys::{clock, pidfd, process};
 use thiserror::Error as ThisError;
 use tracing::{debug, info};
 
+use self::answer::Inbox;
 use crate::door::{Door, Stage};
 use crate::store::Store;
 use crate::undertaker::Undertaker;
@@ -72,6 +74,7 @@ const SIGNAL: u64 = 1;
 const DOOR: u64 = 1 << 60;
 const PROCESS: u64 = 2 << 60;
 const HANDLE: u64 = 3 << 60;
+const BELL: u64 = 4 << 60;
 const TAG: u64 = 0xF << 60;
 
 #[derive(Debug, PartialEq, Eq)]
@@ -95,6 +98,9 @@ pub struct Broker {
     doors: BTreeMap<u64, Door>,
     doors_of_clients: BTreeMap<ClientId, u64>,
     next_door: u64,
+    /// Whose mailboxes are looked after without a bell, and when.
+    busy: Vec<u64>,
+    look_at_ns: Option<u64>,
     /// Since when it has been idle, on the monotonic clock.
     idle_since_ns: Option<u64>,
     started_ns: u64,
@@ -148,6 +154,8 @@ impl Broker {
             doors: BTreeMap::new(),
             doors_of_clients: BTreeMap::new(),
             next_door: 0,
+            busy: Vec::new(),
+            look_at_ns: None,
             idle_since_ns: Some(clock::now_ns()),
             started_ns: unix_time_ns(),
             buffer: vec![0; wire::MESSAGE_BYTES_MAX],
@@ -176,6 +184,7 @@ impl Broker {
                     return Ok(());
                 }
             }
+            self.look_after_busy();
             if self.idle_for_long() && self.leave_if_alone()? {
                 info!("leaving: no client and no object");
                 return Ok(());
@@ -184,6 +193,12 @@ impl Broker {
     }
 
     fn timeout_ns(&self) -> Option<u64> {
+        // Who is busy is there, so that the broker is not idle. The time is not cut to what is left:
+        // as long as something happens it is looked at the clock anyway.
+        self.look_at_ns.map(|_| letters::LOOK_AFTER_NS).or_else(|| self.idle_left_ns())
+    }
+
+    fn idle_left_ns(&self) -> Option<u64> {
         let IdleExit::After(limit) = self.config.idle_exit else { return None };
         let limit_ns = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
         let idle_ns = clock::now_ns().saturating_sub(self.idle_since_ns?);
@@ -191,7 +206,7 @@ impl Broker {
     }
 
     fn idle_for_long(&self) -> bool {
-        self.timeout_ns() == Some(0)
+        self.idle_left_ns() == Some(0)
     }
 
     /// Leaves, unless somebody connected in the meantime. Whoever connects behind this is hung up
@@ -235,12 +250,11 @@ impl Broker {
     fn turn(&mut self, event: &Event) -> Result<Next, ServeError> {
         let number = event.token & !TAG;
         match event.token & TAG {
-            DOOR => self.receive(number),
-            PROCESS => {
-                if self.doors.get(&number).is_some_and(|d| pidfd::has_exited(d.process.as_fd())) {
-                    self.end(number, "its process has ended");
-                }
+            DOOR => {
+                self.receive(number);
             }
+            BELL => self.rung(number),
+            PROCESS => self.end_if_exited(number),
             HANDLE => {
                 // The number is never used again, so an event that waited cannot hit another.
                 let handle = HandleId(number);
@@ -278,12 +292,28 @@ impl Broker {
         }
     }
 
+    /// Ends the connection of a process that has ended, after what it had still to say: who drops
+    /// something and exits has not died with it.
+    fn end_if_exited(&mut self, number: u64) {
+        let exited = |door: &Door| pidfd::has_exited(door.process.as_fd());
+        if !self.doors.get(&number).is_some_and(exited) {
+            return;
+        }
+        // Nobody adds to it: what another process says in this connection ends it.
+        while self.receive(number) == Inbox::MayHaveMore {}
+        self.end(number, "its process has ended");
+    }
+
     /// Ends a connection: what its client held is dropped.
     fn end(&mut self, number: u64, why: &'static str) {
+        self.take_notes(number);
         let Some(door) = self.doors.remove(&number) else { return };
         debug!(pid = door.pid, why, "a client has gone");
         self.forget(door.socket.as_fd());
         self.forget(door.process.as_fd());
+        if let Some(mailbox) = &door.mailbox {
+            self.forget(mailbox.bell());
+        }
         if let Stage::Client(client) = door.stage {
             self.doors_of_clients.remove(&client);
             let mut effects = Vec::new();

@@ -263,7 +263,7 @@ impl Client {
         let mut objects = Vec::new();
         let mut after = 0;
         loop {
-            let (reply, _) = self.link.call(None, Request::List { after }, &[])?;
+            let (reply, _) = self.link.call(None, &Request::List { after }, &[])?;
             let Reply::Listing { entries, more } = reply else {
                 return Err(Cause::Unexpected.into());
             };
@@ -287,7 +287,7 @@ impl Client {
             name: RawName::from(name),
             access: AccessMask::STREAM_QUERY,
         };
-        let (reply, descriptors) = self.link.call(Some(name), request, &[])?;
+        let (reply, descriptors) = self.link.call(Some(name), &request, &[])?;
         let Reply::StreamOpened { object, opening, .. } = reply else {
             return Err(Cause::Unexpected.into());
         };
@@ -302,7 +302,7 @@ impl Client {
     ///
     /// [`crate::ErrorKind::Lost`].
     pub fn facts(&mut self, observed: &Observed) -> Result<ObjectInfo> {
-        match self.link.call(None, Request::Query { opening: observed.opening }, &[])? {
+        match self.link.call(None, &Request::Query { opening: observed.opening }, &[])? {
             (Reply::Facts(entry), _) => Ok(describe(entry)),
             _ => Err(Cause::Unexpected.into()),
         }
@@ -318,7 +318,7 @@ impl Client {
         loop {
             let skip = u32::try_from(found.len()).unwrap_or(u32::MAX);
             let request = Request::StreamInspect { opening: observed.opening, skip };
-            let (reply, pages) = self.link.call(None, request, &[])?;
+            let (reply, pages) = self.link.call(None, &request, &[])?;
             let Reply::StreamReceivers { receivers, more } = reply else {
                 return Err(Cause::Unexpected.into());
             };
@@ -337,7 +337,7 @@ impl Client {
     ///
     /// [`crate::ErrorKind::Lost`].
     pub fn forget(&mut self, observed: Observed) -> Result<()> {
-        self.link.tell(Request::Drop { opening: observed.opening })
+        self.link.tell(&Request::Drop { opening: observed.opening })
     }
 
     /// Asks to be told of the next change of what [`Self::list`] shows.
@@ -346,7 +346,7 @@ impl Client {
     ///
     /// [`crate::ErrorKind::Lost`].
     pub fn watch(&mut self) -> Result<()> {
-        self.link.call(None, Request::WatchAll { watch: 1 }, &[])?;
+        self.link.call(None, &Request::WatchAll { watch: 1 }, &[])?;
         Ok(())
     }
 

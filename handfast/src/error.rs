@@ -75,6 +75,9 @@ pub(crate) enum Cause {
     Unwelcome(Unwelcome),
     #[error("the broker is gone")]
     BrokerLost,
+    /// It was gone before it took in what was asked: another one may be asked.
+    #[error("the broker is gone")]
+    Unheard,
     #[error("the sender is gone, and so is the broker that would tell of the next one")]
     SenderLost,
     #[error("the broker's answer was not understood: {0}")]
@@ -315,6 +318,11 @@ impl Error {
         Cause::Refused { name: name.map(str::to_owned), error }.into()
     }
 
+    /// Whether the broker was gone before it took in what was asked.
+    pub(crate) fn is_unheard(&self) -> bool {
+        matches!(*self.0, Cause::Unheard)
+    }
+
     /// What kind of failure it is.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
@@ -328,7 +336,7 @@ impl Error {
                 Refused::Cap { .. } => ErrorKind::LimitReached,
                 Refused::User { .. } => ErrorKind::BrokerUnavailable,
             },
-            Cause::BrokerLost | Cause::SenderLost => ErrorKind::Lost,
+            Cause::BrokerLost | Cause::Unheard | Cause::SenderLost => ErrorKind::Lost,
             Cause::Wire(_) | Cause::Unexpected | Cause::Page(_) => ErrorKind::Version,
             Cause::Picture(_) => ErrorKind::PictureInvalid,
             Cause::Record(_) | Cause::Slots { .. } | Cause::UserData { .. } => ErrorKind::Invalid,

@@ -67,8 +67,8 @@ impl Handle {
     ///
     /// The descriptor is the handle's; on failure it is closed.
     pub fn from_descriptor(descriptor: OwnedFd) -> Result<Self> {
-        let answer = session::current()?.call(None, Request::QueryPresented, &[descriptor.as_fd()]);
-        let (Reply::HandleFacts { granted, entry }, _) = answer? else {
+        let answer = session::call(None, &Request::QueryPresented, &[descriptor.as_fd()])?;
+        let (_, Reply::HandleFacts { granted, entry }, _) = answer else {
             return Err(Cause::Unexpected.into());
         };
         Self::new(descriptor, entry.object, entry.kind(), granted)
@@ -98,11 +98,11 @@ impl Handle {
     /// While the broker answers.
     pub fn duplicate_with(&self, access: AccessMask) -> Result<Self> {
         let request = Request::Duplicate { access };
-        let (reply, descriptors) = session::current()?.call(None, request, &[self.borrow()])?;
+        let (_, reply, mut descriptors) = session::call(None, &request, &[self.borrow()])?;
         let Reply::Handle { object, granted, .. } = reply else {
             return Err(Cause::Unexpected.into());
         };
-        Self::new(next_descriptor(&mut descriptors.into_iter())?, object, self.kind, granted)
+        Self::new(next_descriptor(&mut descriptors)?, object, self.kind, granted)
     }
 
     /// Whether programs that this process starts get it.
@@ -159,8 +159,8 @@ impl Handle {
     ///
     /// While the broker answers.
     pub fn info(&self) -> Result<ObjectInfo> {
-        match session::current()?.call(None, Request::QueryPresented, &[self.borrow()])? {
-            (Reply::HandleFacts { entry, .. }, _) => Ok(describe(entry)),
+        match session::call(None, &Request::QueryPresented, &[self.borrow()])? {
+            (_, Reply::HandleFacts { entry, .. }, _) => Ok(describe(entry)),
             _ => Err(Cause::Unexpected.into()),
         }
     }

@@ -99,7 +99,7 @@ impl Client {
         let unseen = pipes.iter().filter(|pipe| left.contains(pipe) && !scan.pipes.contains(pipe));
         let unseen = unseen.count();
         let mut object =
-            match self.link.call(None, Request::Query { opening: look.opening }, &[])? {
+            match self.link.call(None, &Request::Query { opening: look.opening }, &[])? {
                 (Reply::Facts(entry), _) => describe(entry),
                 _ => return Err(Cause::Unexpected.into()),
             };
@@ -127,7 +127,7 @@ impl Client {
         loop {
             let skip = u32::try_from(found.len()).unwrap_or(u32::MAX);
             let request = Request::Openings { opening: look.opening, skip };
-            let (Reply::Openings { openings, more }, _) = self.link.call(None, request, &[])?
+            let (Reply::Openings { openings, more }, _) = self.link.call(None, &request, &[])?
             else {
                 return Err(Cause::Unexpected.into());
             };

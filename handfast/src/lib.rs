@@ -55,6 +55,7 @@ mod handle;
 mod holders;
 mod keyed_mutex;
 mod link;
+mod mailbox;
 mod memory;
 mod observed;
 mod opened;

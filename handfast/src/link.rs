@@ -10,11 +10,13 @@ use handfast_broker::place::Place;
 use handfast_image::{broker_program, start_broker};
 use handfast_model::object::{Event, OpeningId, Reply, Request};
 use handfast_model::wire::{self, BrokerMessage, ClientMessage, Health, Hello, Welcome, WireError};
+use handfast_sync::mailbox::AnsweredWhere;
 use handfast_sys::fork::ForkGuard;
 use handfast_sys::seqpacket::{Blocking, Incoming, Readiness, Socket};
 use handfast_sys::{clock, peer, process, users};
 
 use crate::error::{Cause, Error, Result, Unwelcome};
+use crate::mailbox::{self, Mailbox, Notes};
 
 /// A broker that leaves while we connect hangs up before it greets; then we look again.
 const CONNECT_TRIES: u32 = 8;
@@ -57,6 +59,7 @@ pub(crate) struct Link {
     events: VecDeque<Event>,
     buffer: Vec<u8>,
     lost: bool,
+    mailbox: Option<Mailbox>,
 }
 
 impl Link {
@@ -115,6 +118,7 @@ impl Link {
                 events: VecDeque::new(),
                 buffer,
                 lost: false,
+                mailbox: None,
             })),
             BrokerMessage::Refused(refused) => {
                 Err(Cause::Unwelcome(Unwelcome { refused, socket: place.socket.clone() }).into())
@@ -123,6 +127,7 @@ impl Link {
             | BrokerMessage::Failed { .. }
             | BrokerMessage::Health { .. }
             | BrokerMessage::Handles { .. }
+            | BrokerMessage::Mailbox { .. }
             | BrokerMessage::Event(_) => Err(Cause::Unexpected.into()),
         }
     }
@@ -152,15 +157,83 @@ impl Link {
         if self.is_own() { Ok(()) } else { Err(Cause::Forked.into()) }
     }
 
-    /// Asks, and waits for the answer. `name` is what the request is about, for the error.
+    /// Asks for a mailbox, by which most of what is asked from now on goes. None when the broker has
+    /// no room for one: the socket does, too.
     #[expect(clippy::wildcard_enum_match_arm, reason = "what is not the answer is sorted")]
+    pub(crate) fn open_mailbox(&mut self) -> Result<Option<Notes>> {
+        let number = self.next_number()?;
+        self.send_message(&ClientMessage::Mailbox { number }.encode(), &[], Blocking::Wait)?;
+        let descriptors = loop {
+            let Some((message, descriptors)) = self.receive()? else { return Err(self.lose()) };
+            match message {
+                BrokerMessage::Mailbox { number: made } if made == number => break descriptors,
+                BrokerMessage::Failed { number: refused, .. } if refused == number => {
+                    return Ok(None);
+                }
+                other => self.sort(other, descriptors)?,
+            }
+        };
+        let mut descriptors = descriptors.into_iter();
+        let memory = next_descriptor(&mut descriptors)?;
+        let (mailbox, notes) = mailbox::open(&memory, next_descriptor(&mut descriptors)?)?;
+        self.mailbox = Some(mailbox);
+        Ok(Some(notes))
+    }
+
+    /// Asks, and waits for the answer. `name` is what the request is about, for the error.
     pub(crate) fn call(
         &mut self,
         name: Option<&str>,
-        request: Request,
+        request: &Request,
         descriptors: &[BorrowedFd<'_>],
     ) -> Answer {
-        let number = self.send(request, descriptors, Blocking::Wait)?;
+        let number = self.next_number()?;
+        let message = wire::encode_request(number, request);
+        let asked = if descriptors.is_empty() { self.ask_by_letter(&message)? } else { None };
+        match asked {
+            Some(AnsweredWhere::Here { bytes }) => self.answer_in_mailbox(name, number, bytes),
+            Some(AnsweredWhere::Elsewhere) => self.answer_in_socket(name, number),
+            None => {
+                self.send_message(&message, descriptors, Blocking::Wait)?;
+                self.answer_in_socket(name, number)
+            }
+        }
+    }
+
+    /// Asks in the mailbox and waits; None when there is none, or when the question does not fit.
+    fn ask_by_letter(&mut self, message: &[u8]) -> Result<Option<AnsweredWhere>> {
+        let Self { mailbox: Some(mailbox), socket, .. } = self else { return Ok(None) };
+        if mailbox.ask(message).is_err() {
+            return Ok(None);
+        }
+        let answered = mailbox.wait(|| match socket.has_hung_up() {
+            Ok(false) => Ok(()),
+            Ok(true) if mailbox.was_heard() => Err(Cause::BrokerLost.into()),
+            Ok(true) => Err(Cause::Unheard.into()),
+            Err(error) => Err(error.into()),
+        });
+        // A question that was given up would be answered into the next one.
+        self.lost |= answered.is_err();
+        answered.map(Some)
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "nothing else answers a request")]
+    fn answer_in_mailbox(&mut self, name: Option<&str>, number: u32, bytes: usize) -> Answer {
+        let mailbox = self.mailbox.as_mut().ok_or(Cause::Unexpected)?;
+        match BrokerMessage::decode(mailbox.read(bytes), 0)? {
+            BrokerMessage::Reply { number: answered, reply } if answered == number => {
+                Ok((reply, Vec::new()))
+            }
+            BrokerMessage::Failed { number: answered, error } if answered == number => {
+                Err(Error::refused(name, error))
+            }
+            _ => Err(Cause::Unexpected.into()),
+        }
+    }
+
+    /// Waits for the answer to what was asked.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "what is not the answer is sorted")]
+    fn answer_in_socket(&mut self, name: Option<&str>, number: u32) -> Answer {
         loop {
             let Some((message, descriptors)) = self.receive()? else { return Err(self.lose()) };
             match message {
@@ -179,7 +252,7 @@ impl Link {
     #[expect(clippy::wildcard_enum_match_arm, reason = "what is not the answer is sorted")]
     pub(crate) fn health(&mut self) -> Result<Health> {
         let number = self.next_number()?;
-        self.send_message(&ClientMessage::Health { number }, &[], Blocking::Wait)?;
+        self.send_message(&ClientMessage::Health { number }.encode(), &[], Blocking::Wait)?;
         loop {
             let Some((message, descriptors)) = self.receive()? else { return Err(self.lose()) };
             match message {
@@ -195,7 +268,11 @@ impl Link {
     #[expect(clippy::wildcard_enum_match_arm, reason = "what is not the answer is sorted")]
     pub(crate) fn handle_inodes(&mut self, opening: OpeningId) -> Result<Vec<u64>> {
         let number = self.next_number()?;
-        self.send_message(&ClientMessage::Handles { number, opening }, &[], Blocking::Wait)?;
+        self.send_message(
+            &ClientMessage::Handles { number, opening }.encode(),
+            &[],
+            Blocking::Wait,
+        )?;
         loop {
             let Some((message, descriptors)) = self.receive()? else { return Err(self.lose()) };
             match message {
@@ -208,25 +285,25 @@ impl Link {
     }
 
     /// Asks without waiting, for the broker may be slow or stopped and there is work to do.
-    pub(crate) fn post(&mut self, request: Request) -> Result<Ticket> {
+    pub(crate) fn post(&mut self, request: &Request) -> Result<Ticket> {
         let number = self.send(request, &[], Blocking::Never)?;
         self.posted.insert(number, Posted::Awaited);
         Ok(Ticket(number))
     }
 
     /// Tells something that is not answered.
-    pub(crate) fn tell(&mut self, request: Request) -> Result<()> {
+    pub(crate) fn tell(&mut self, request: &Request) -> Result<()> {
         self.tell_or(request, Blocking::Never)
     }
 
     /// As [`Self::tell`], waiting while the broker does not listen.
-    pub(crate) fn tell_waiting(&mut self, request: Request) -> Result<()> {
+    pub(crate) fn tell_waiting(&mut self, request: &Request) -> Result<()> {
         self.tell_or(request, Blocking::Wait)
     }
 
-    fn tell_or(&mut self, request: Request, blocking: Blocking) -> Result<()> {
+    fn tell_or(&mut self, request: &Request, blocking: Blocking) -> Result<()> {
         self.check_connected()?;
-        let message = ClientMessage::Request { number: wire::UNANSWERED, request };
+        let message = wire::encode_request(wire::UNANSWERED, request);
         self.send_message(&message, &[], blocking)
     }
 
@@ -245,12 +322,12 @@ impl Link {
 
     fn send(
         &mut self,
-        request: Request,
+        request: &Request,
         descriptors: &[BorrowedFd<'_>],
         blocking: Blocking,
     ) -> Result<u32> {
         let number = self.next_number()?;
-        self.send_message(&ClientMessage::Request { number, request }, descriptors, blocking)?;
+        self.send_message(&wire::encode_request(number, request), descriptors, blocking)?;
         Ok(number)
     }
 
@@ -267,13 +344,16 @@ impl Link {
 
     fn send_message(
         &mut self,
-        message: &ClientMessage,
+        message: &[u8],
         memory: &[BorrowedFd<'_>],
         blocking: Blocking,
     ) -> Result<()> {
-        match self.socket.send(&message.encode(), memory, blocking) {
+        match self.socket.send(message, memory, blocking) {
             Ok(()) => Ok(()),
-            Err(error) if error.is_gone() => Err(self.lose()),
+            Err(error) if error.is_gone() => {
+                self.lost = true;
+                Err(Cause::Unheard.into())
+            }
             Err(error) => Err(error.into()),
         }
     }
@@ -290,7 +370,8 @@ impl Link {
             BrokerMessage::Welcome(_)
             | BrokerMessage::Refused(_)
             | BrokerMessage::Health { .. }
-            | BrokerMessage::Handles { .. } => return Err(Cause::Unexpected.into()),
+            | BrokerMessage::Handles { .. }
+            | BrokerMessage::Mailbox { .. } => return Err(Cause::Unexpected.into()),
         };
         match self.posted.remove(&number) {
             Some(Posted::Awaited) => {
@@ -346,7 +427,7 @@ impl Link {
             Heard::CutOff(message) => {
                 // Nobody will ever have the opening that it tells of.
                 if let Some(opening) = message.as_ref().and_then(opening_in) {
-                    self.tell_waiting(Request::Drop { opening })?;
+                    self.tell_waiting(&Request::Drop { opening })?;
                 }
                 Err(no_room())
             }

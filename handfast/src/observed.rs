@@ -228,7 +228,7 @@ impl Client {
         loop {
             let access = right_to_look(kind);
             let request = Request::Open { kind, name: RawName::from(name), access };
-            match self.link.call(Some(name), request, &[]) {
+            match self.link.call(Some(name), &request, &[]) {
                 Ok((reply, descriptors)) => return Look::of(kind, reply, descriptors),
                 Err(error) => match error.found_kind() {
                     Some(found) if tries < NAME_TRIES => kind = found,
@@ -241,7 +241,7 @@ impl Client {
 
     /// Ends a look.
     pub(crate) fn close_look(&mut self, look: &Look) -> Result<()> {
-        self.link.tell(Request::Drop { opening: look.opening })
+        self.link.tell(&Request::Drop { opening: look.opening })
     }
 
     /// What a fence, an event or the keyed mutex of a surface says, to be looked at from now on;
@@ -281,12 +281,12 @@ impl Client {
             name: RawName::from(name),
             access: AccessMask::STREAM_RECEIVE,
         };
-        let (reply, _) = self.link.call(Some(name), request, &[])?;
+        let (reply, _) = self.link.call(Some(name), &request, &[])?;
         let Reply::StreamOpened { object, opening, .. } = reply else {
             return Err(Cause::Unexpected.into());
         };
-        let answer = self.link.call(Some(name), Request::StreamGeneration { opening }, &[]);
-        self.link.tell(Request::Drop { opening })?;
+        let answer = self.link.call(Some(name), &Request::StreamGeneration { opening }, &[]);
+        self.link.tell(&Request::Drop { opening })?;
         let (reply, memory) = match answer {
             Ok(answer) => answer,
             Err(error) if error.is_stream_over() => return Ok(None),

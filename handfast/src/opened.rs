@@ -80,16 +80,14 @@ impl Opened {
         access: AccessMask,
         memory: &[BorrowedFd<'_>],
     ) -> Result<(Self, Handle, Came)> {
-        let session = session::current()?;
         let request = Request::Create { spec, name: name.map(RawName::from), access };
-        let (reply, descriptors) = session.call(name, request, memory)?;
+        let (session, reply, mut descriptors) = session::call(name, &request, memory)?;
         let Reply::Created { object, opening, granted, parts, .. } = reply else {
             return Err(Cause::Unexpected.into());
         };
         let kind = spec.kind();
         let own = Granted::to_creator(AccessMask::GENERIC_ALL, &kind.rules().mapping);
         let opened = Self { session, opening, object, kind, granted: own };
-        let mut descriptors = descriptors.into_iter();
         let handle = Handle::new(next_descriptor(&mut descriptors)?, object, kind, granted)?;
         Ok((opened, handle, Came { parts, descriptors }))
     }
@@ -111,8 +109,7 @@ impl Opened {
         request: Request,
         descriptors: &[BorrowedFd<'_>],
     ) -> Result<(Self, Spec, Came)> {
-        let session = session::current()?;
-        let (reply, descriptors) = session.call(name, request, descriptors)?;
+        let (session, reply, descriptors) = session::call(name, &request, descriptors)?;
         let Reply::Opened { object, opening, granted, spec, parts } = reply else {
             return Err(Cause::Unexpected.into());
         };
@@ -120,7 +117,7 @@ impl Opened {
         if spec.kind() != kind {
             return Err(Cause::Unexpected.into());
         }
-        Ok((opened, spec, Came { parts, descriptors: descriptors.into_iter() }))
+        Ok((opened, spec, Came { parts, descriptors }))
     }
 
     /// This process's seat at the object's page, which all its openings share.
@@ -132,7 +129,7 @@ impl Opened {
     pub(crate) fn share(&self, name: Option<&str>, access: AccessMask) -> Result<Handle> {
         let name_units = name.map(RawName::from);
         let request = Request::Share { opening: self.opening, name: name_units, access };
-        let (reply, descriptors) = self.session.call(name, request, &[])?;
+        let (reply, descriptors) = self.session.call(name, &request, &[])?;
         let Reply::Handle { object, granted, .. } = reply else {
             return Err(Cause::Unexpected.into());
         };
@@ -141,7 +138,7 @@ impl Opened {
 
     /// What the broker knows of the object.
     pub(crate) fn info(&self) -> Result<ObjectInfo> {
-        match self.session.call(None, Request::Query { opening: self.opening }, &[])? {
+        match self.session.call(None, &Request::Query { opening: self.opening }, &[])? {
             (Reply::Facts(entry), _) => Ok(describe(entry)),
             _ => Err(Cause::Unexpected.into()),
         }

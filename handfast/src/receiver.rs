@@ -260,7 +260,7 @@ impl Receiver {
     fn leave(&mut self) {
         let Some(mut joined) = self.joined.take() else { return };
         joined.end.leave();
-        if let Err(error) = self.link.tell(Request::Drop { opening: joined.opening }) {
+        if let Err(error) = self.link.tell(&Request::Drop { opening: joined.opening }) {
             debug!(%error, "the broker was not told that a receiver has left");
         }
     }
@@ -287,7 +287,7 @@ impl Receiver {
             // The watches stand before the look, so nothing can slip in between.
             let name = RawName::from(self.name.as_str());
             let watch = Request::WatchName { name, watch: WATCH_NAME };
-            self.link.call(Some(&self.name), watch, &[])?;
+            self.link.call(Some(&self.name), &watch, &[])?;
             let over = match self.attach(deadline_ns) {
                 Ok(Some(joined)) => {
                     self.joined = Some(joined);
@@ -301,7 +301,7 @@ impl Receiver {
             if over {
                 // Somebody keeps the name of a stream whose sender is gone: any change may be
                 // the end of that.
-                self.link.call(None, Request::WatchAll { watch: WATCH_ALL }, &[])?;
+                self.link.call(None, &Request::WatchAll { watch: WATCH_ALL }, &[])?;
             }
             if !self.wait_for_event(deadline_ns)? {
                 return Ok(false);
@@ -322,13 +322,13 @@ impl Receiver {
             name: RawName::from(self.name.as_str()),
             access: AccessMask::GENERIC_READ,
         };
-        let (reply, descriptors) = self.link.call(Some(&self.name), request, &[])?;
+        let (reply, descriptors) = self.link.call(Some(&self.name), &request, &[])?;
         let Reply::StreamOpened { opening, sender_pid, .. } = reply else {
             return Err(Cause::Unexpected.into());
         };
         let joined = self.join(opening, sender_pid, descriptors, deadline_ns);
         if !matches!(joined, Ok(Some(_))) && !self.link.is_lost() {
-            self.link.tell(Request::Drop { opening })?;
+            self.link.tell(&Request::Drop { opening })?;
         }
         joined
     }
@@ -346,7 +346,7 @@ impl Receiver {
         let sender = descriptors.next();
         let (generation, descriptors) = loop {
             let request = Request::StreamJoin { opening };
-            match self.link.call(Some(&self.name), request, &[])? {
+            match self.link.call(Some(&self.name), &request, &[])? {
                 (Reply::StreamJoined { generation, .. }, descriptors) => {
                     break (generation, descriptors);
                 }
@@ -361,7 +361,7 @@ impl Receiver {
         let mut descriptors = descriptors.into_iter();
         let own = next_descriptor(&mut descriptors)?;
         let own = mapping::map_writable(own.as_fd(), page_bytes())?.into_words();
-        self.link.tell(Request::Mapped { opening })?;
+        self.link.tell(&Request::Mapped { opening })?;
         let end = ReceiveEnd::new(TheirWords(Arc::clone(&page)), OwnWords(own), Futex, self.mode)?;
         let mut joined = Joined { opening, page, end, generation: None, sender, sender_pid };
         joined.enter(generation, descriptors.next())?;
@@ -372,7 +372,7 @@ impl Receiver {
     fn enter_generation(&mut self) -> Result<Option<Step>> {
         let Some(joined) = &mut self.joined else { return Ok(None) };
         let request = Request::StreamGeneration { opening: joined.opening };
-        match self.link.call(Some(&self.name), request, &[]) {
+        match self.link.call(Some(&self.name), &request, &[]) {
             Ok((Reply::StreamGeneration(generation), descriptors)) => {
                 joined.enter(generation, descriptors.into_iter().next())?;
                 Ok(None)

@@ -145,7 +145,7 @@ impl Sender {
         let mut link = Link::connect()?;
         let access = AccessMask::GENERIC_ALL;
         let request = Request::StreamCreate { name: Some(RawName::from(name)), access };
-        let (reply, descriptors) = link.call(Some(name), request, &[])?;
+        let (reply, descriptors) = link.call(Some(name), &request, &[])?;
         let Reply::StreamCreated { object, opening, .. } = reply else {
             return Err(Cause::Unexpected.into());
         };
@@ -461,7 +461,7 @@ impl Sender {
         }
         self.events_seen = events;
         self.end.reap();
-        self.asked = Some(self.link.post(Request::StreamStock { opening: self.opening })?);
+        self.asked = Some(self.link.post(&Request::StreamStock { opening: self.opening })?);
         Ok(())
     }
 
@@ -471,7 +471,7 @@ impl Sender {
             let page = mapping::map_read_only(page.as_fd(), page_bytes())?;
             self.end.add_receiver(TheirWords(page.into()))?;
         }
-        self.link.tell(Request::Mapped { opening: self.opening })
+        self.link.tell(&Request::Mapped { opening: self.opening })
     }
 
     fn start_generation(&mut self) -> Result<()> {
@@ -515,7 +515,7 @@ impl Sender {
         // Whoever joins once this is published maps it at once.
         self.end.format_table(table.clone(), number, options.slots)?;
         let request = Request::StreamPublish { opening: self.opening, layout };
-        self.link.call(Some(&self.name), request, &[descriptor.as_fd()])?;
+        self.link.call(Some(&self.name), &request, &[descriptor.as_fd()])?;
         self.end.start_generation(table, number, options.slots)?;
         let slot_bytes = usize_of(slot_bytes);
         self.scratch = Vec::new();
@@ -566,7 +566,7 @@ impl Drop for Sender {
         self.end.end();
         // The name is free when the last copy of the handle is closed, so that comes first.
         self.handle = None;
-        if let Err(error) = self.link.tell(Request::Drop { opening: self.opening }) {
+        if let Err(error) = self.link.tell(&Request::Drop { opening: self.opening }) {
             debug!(%error, "the broker was not told that the stream has ended");
         }
     }

@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread;
 
-use handfast_model::object::{ObjectId, OpeningId, Request};
+use handfast_model::object::{ObjectId, OpeningId, Reply, Request};
+use handfast_model::wire::Note;
 use handfast_sync::Seat;
 use handfast_sys::fork::ForkGuard;
 use handfast_sys::robust::RobustList;
@@ -19,6 +20,7 @@ use crate::async_wait::Sleepers;
 use crate::error::{Cause, Result};
 use crate::keyed_mutex;
 use crate::link::{Answer, Link};
+use crate::mailbox::Notes;
 
 /// A connection of this process.
 #[derive(Debug)]
@@ -26,7 +28,9 @@ pub(crate) struct Session {
     process: Process,
     lost: AtomicBool,
     link: Mutex<Link>,
-    /// Openings that were dropped and the broker has not been told of.
+    /// Where the broker is told what was dropped, if it had room for a mailbox.
+    notes: Option<Mutex<Notes>>,
+    /// Openings that were dropped and could not be told of there.
     dropped: Mutex<Vec<OpeningId>>,
     /// Whether a thread waits until the broker listens, to tell it of them.
     telling: AtomicBool,
@@ -109,21 +113,57 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The session of this process, connected to a broker that was there a moment ago.
+/// Asks this process's broker, starting one if there is none; the session that answered, and what.
 ///
 /// # Blocking
 ///
-/// While a broker is started, the first time.
-pub(crate) fn current() -> Result<Arc<Session>> {
+/// While the broker answers, or is started.
+pub(crate) fn call(
+    name: Option<&str>,
+    request: &Request,
+    descriptors: &[BorrowedFd<'_>],
+) -> Result<(Arc<Session>, Reply, Descriptors)> {
+    // A letter that nobody took in shows that the broker has gone, so it need not be looked for.
+    let look = if descriptors.is_empty() { Look::Not } else { Look::First };
+    let session = current(look)?;
+    let (session, answer) = match session.call(name, request, descriptors) {
+        Err(error) if error.is_unheard() => {
+            let session = current(Look::First)?;
+            let answer = session.call(name, request, descriptors);
+            (session, answer)
+        }
+        answer => (session, answer),
+    };
+    let (reply, descriptors) = answer?;
+    Ok((session, reply, descriptors.into_iter()))
+}
+
+/// Whether to look first if the broker is still there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Look {
+    First,
+    Not,
+}
+
+/// The session of this process, connected to a broker that was there at some time, or, looked for,
+/// a moment ago.
+fn current(look: Look) -> Result<Arc<Session>> {
     let process = Process::own()?;
     let mut held = lock(&process.0.session);
-    if let Some(session) = held.as_ref().filter(|session| session.is_alive()) {
+    let is_usable = |session: &&Arc<Session>| match look {
+        Look::First => session.is_alive(),
+        Look::Not => session.notes.is_some() && !session.lost.load(Ordering::Relaxed),
+    };
+    if let Some(session) = held.as_ref().filter(is_usable) {
         return Ok(Arc::clone(session));
     }
+    let mut link = Link::connect()?;
+    let notes = link.open_mailbox()?;
     let session = Arc::new(Session {
         process,
         lost: AtomicBool::new(false),
-        link: Mutex::new(Link::connect()?),
+        link: Mutex::new(link),
+        notes: notes.map(Mutex::new),
         dropped: Mutex::new(Vec::new()),
         telling: AtomicBool::new(false),
         seats: Mutex::new(BTreeMap::new()),
@@ -137,7 +177,7 @@ impl Session {
     pub(crate) fn call(
         self: &Arc<Self>,
         name: Option<&str>,
-        request: Request,
+        request: &Request,
         descriptors: &[BorrowedFd<'_>],
     ) -> Answer {
         self.with(|link| link.call(name, request, descriptors))
@@ -172,10 +212,15 @@ impl Session {
     /// Gives an opening back, without waiting for anybody. In a forked child it is the parent's,
     /// and stays.
     pub(crate) fn drop_opening(self: &Arc<Self>, opening: OpeningId) {
-        if self.process.is_own() {
+        if self.process.is_own() && !self.post(Note::Opening(opening)) {
             lock(&self.dropped).push(opening);
             self.flush();
         }
+    }
+
+    /// Whether it could be told without a message.
+    fn post(&self, note: Note) -> bool {
+        self.notes.as_ref().is_some_and(|notes| lock(notes).post(note).is_ok())
     }
 
     /// Tells what was dropped, unless somebody is talking: then he does it when he has finished. If
@@ -215,7 +260,7 @@ impl Session {
                 // Let go of before the wait: who drops something waits for nobody.
                 let next = lock(&self.dropped).pop();
                 let Some(opening) = next else { break };
-                if link.tell_waiting(Request::Drop { opening }).is_err() {
+                if link.tell_waiting(&Request::Drop { opening }).is_err() {
                     // It is lost, and its openings with it.
                     lock(&self.dropped).clear();
                 }
@@ -234,7 +279,7 @@ impl Session {
     fn tell_dropped(&self, link: &mut Link) -> bool {
         let mut dropped = lock(&self.dropped);
         while let Some(opening) = dropped.last() {
-            let told = link.tell(Request::Drop { opening: *opening });
+            let told = link.tell(&Request::Drop { opening: *opening });
             if told.is_err() && !link.is_lost() {
                 return false;
             }

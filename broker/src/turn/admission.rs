@@ -44,7 +44,8 @@ impl Broker {
         // Only whoever is a client has descriptors to send.
         socket.refuse_descriptors()?;
         let token = Token { uid: peer.uid, gid: peer.gid };
-        let door = Door { socket, process, pid: peer.pid, token, stage: Stage::Greeting };
+        let door =
+            Door { socket, process, pid: peer.pid, token, stage: Stage::Greeting, mailbox: None };
         let refused = self.refuses(token);
         if let Some(refused) = refused {
             debug!(uid = token.uid, "refused: another user");

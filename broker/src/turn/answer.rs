@@ -15,23 +15,43 @@ use handfast_sys::{memfd, process};
 use tracing::{debug, warn};
 
 use super::{Broker, HANDLE, unix_time_ns};
-use crate::door::Stage;
+use crate::door::{Stage, Unreachable, Way};
 use crate::page::Page;
 use crate::store::Payload;
 
+/// A request that waits for its answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    /// Who asked.
+    pub(super) door: u64,
+    /// The client's number for it; [`UNANSWERED`] for one that gets none.
+    pub(super) number: u32,
+    pub(super) way: Way,
+}
+
+/// What there is to receive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Inbox {
+    MayHaveMore,
+    Empty,
+}
+
 impl Broker {
-    pub(super) fn receive(&mut self, number: u64) {
-        let Some(door) = self.doors.get(&number) else { return };
+    pub(super) fn receive(&mut self, number: u64) -> Inbox {
+        // What was dropped before something was sent is dropped before that is looked at.
+        self.take_notes(number);
+        let Some(door) = self.doors.get(&number) else { return Inbox::Empty };
         match door.socket.receive(&mut self.buffer, Blocking::Never) {
             Ok(Incoming::Message(received)) => self.message(number, received),
             Ok(Incoming::HangUp) => self.end(number, "it hung up"),
             Ok(Incoming::Truncated(received)) => self.cut_off(number, received),
-            Err(error) if error.is_would_block() => {}
+            Err(error) if error.is_would_block() => return Inbox::Empty,
             Err(error) => {
                 debug!(%error, "a client cannot be read");
                 self.end(number, "it cannot be read");
             }
         }
+        Inbox::MayHaveMore
     }
 
     /// A message that did not arrive whole. Where it is only that this process has no room for the
@@ -52,7 +72,8 @@ impl Broker {
         let is_own = pid.is_none_or(|pid| pid == door.pid);
         let refused = match (door.stage, asked) {
             (Stage::Client(_), Some(ClientMessage::Request { number: request, .. })) if is_own => {
-                request == UNANSWERED || door.fail(request, out_of_resources()).is_ok()
+                let message = BrokerMessage::Failed { number: request, error: out_of_resources() };
+                request == UNANSWERED || door.send(&message, &[]).is_ok()
             }
             _ => false,
         };
@@ -83,7 +104,11 @@ impl Broker {
         match (stage, message) {
             (Stage::Greeting, ClientMessage::Hello(hello)) => self.greet(number, hello),
             (Stage::Client(client), ClientMessage::Request { number: request, request: what }) => {
-                self.request(number, client, request, &what, descriptors);
+                let asked = Asked { door: number, number: request, way: Way::Socket };
+                self.request(client, asked, &what, descriptors);
+            }
+            (Stage::Client(_), ClientMessage::Mailbox { number: question }) => {
+                self.give_mailbox(number, question);
             }
             (Stage::Client(_), ClientMessage::Health { number: question }) => {
                 self.tell_health(number, question);
@@ -98,7 +123,8 @@ impl Broker {
                 Stage::Greeting,
                 ClientMessage::Request { .. }
                 | ClientMessage::Health { .. }
-                | ClientMessage::Handles { .. },
+                | ClientMessage::Handles { .. }
+                | ClientMessage::Mailbox { .. },
             )
             | (Stage::Client(_), ClientMessage::Hello(_)) => {
                 self.undertaker.bury(descriptors);
@@ -134,9 +160,8 @@ impl Broker {
 
     pub(super) fn request(
         &mut self,
-        door: u64,
         client: ClientId,
-        number: u32,
+        asked: Asked,
         request: &Request,
         descriptors: Vec<OwnedFd>,
     ) {
@@ -146,19 +171,23 @@ impl Broker {
         self.handles_gone(&closed);
 
         let answer = self.apply(client, request, came, payload);
-        if number == UNANSWERED {
-            return self.unanswered(answer);
+        match answer {
+            _ if asked.number == UNANSWERED => self.unanswered(answer),
+            Ok(reply) => self.reply(asked, reply),
+            Err(error) => self.fail(asked, error),
         }
-        let sent = match answer {
-            Ok(reply) => self.reply(door, number, reply),
-            Err(error) => match self.doors.get(&door) {
-                Some(door) => door.fail(number, error).is_ok(),
-                None => true,
-            },
-        };
-        if !sent {
-            self.end(door, "it cannot be answered");
-        }
+    }
+
+    /// Refuses what this process has no room for.
+    pub(super) fn refuse(&mut self, asked: Asked) {
+        self.fail(asked, out_of_resources());
+    }
+
+    fn fail(&mut self, asked: Asked, error: Error) {
+        let Some(door) = self.doors.get(&asked.door) else { return };
+        let message = BrokerMessage::Failed { number: asked.number, error };
+        let sent = door.answer(asked.way, &message, &[]);
+        self.answered(asked.door, sent);
     }
 
     /// Whoever asks for something and wants no answer does not get the handles either.
@@ -223,25 +252,29 @@ impl Broker {
         answer
     }
 
-    pub(super) fn reply(&mut self, number: u64, request: u32, reply: Reply) -> bool {
+    fn reply(&mut self, asked: Asked, reply: Reply) {
         let attachments = reply.attachments();
-        let sent = {
-            let Some(door) = self.doors.get(&number) else { return true };
-            let found: Option<Vec<BorrowedFd<'_>>> =
-                attachments.iter().map(|wanted| self.descriptor(*wanted)).collect();
-            let Some(found) = found else { return false };
-            let message = BrokerMessage::Reply { number: request, reply };
-            door.send(&message, &found)
-        };
+        let Some(door) = self.doors.get(&asked.door) else { return };
+        let found: Option<Vec<BorrowedFd<'_>>> =
+            attachments.iter().map(|wanted| self.descriptor(*wanted)).collect();
+        let message = BrokerMessage::Reply { number: asked.number, reply };
+        let sent = found.map(|found| door.answer(asked.way, &message, &found));
         for attachment in attachments {
             if let Attachment::Handle(handle) = attachment {
                 self.store.sent(handle);
             }
         }
-        if let Err(error) = &sent {
-            debug!(error = %error.0, "an answer could not be sent");
+        match sent {
+            Some(sent) => self.answered(asked.door, sent),
+            None => self.end(asked.door, "what it asked for has been given away for good"),
         }
-        sent.is_ok()
+    }
+
+    fn answered(&mut self, door: u64, sent: Result<(), Unreachable>) {
+        if let Err(error) = sent {
+            debug!(error = %error.0, "an answer could not be sent");
+            self.end(door, "it cannot be answered");
+        }
     }
 
     pub(super) fn descriptor(&self, attachment: Attachment) -> Option<BorrowedFd<'_>> {

@@ -73,11 +73,12 @@ pub(crate) fn inherited(number: i32) -> anyhow::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
-/// What the kernel says to making each mapping of shared memory that is not writable writable.
+/// What the kernel says to making each mapping of an object's memory that is not writable writable.
 pub(crate) fn make_writable() -> anyhow::Result<Vec<String>> {
     let mut answers = Vec::new();
     for line in fs::read_to_string("/proc/self/maps")?.lines() {
-        if !line.contains(" /memfd:") {
+        // The mailbox is this process's own.
+        if !line.contains(" /memfd:") || line.contains("mailbox") {
             continue;
         }
         let (range, rest) = line.split_once(' ').context("a range")?;

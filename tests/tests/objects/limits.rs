@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd as _, OwnedFd};
 
-use handfast_model::object::{Reply, Request};
+use handfast_model::object::{Cap, Error, Reply, Request};
 use handfast_model::wire::{BrokerMessage, ClientMessage};
 use handfast_sys::seqpacket::{Blocking, Incoming, Listener, Socket};
 use handfast_tests::{Scratch, eventually};
@@ -90,9 +90,17 @@ fn check_page_refused(create: &str, open: &str, word: u64, value: u32, why: &str
     let client = client.expect("it has come");
     let broker = Socket::connect(&scratch.socket()).expect("it is there");
     let mut buffer = vec![0; 1 << 16];
-    for _ in 0..2 {
+    let mut opened = false;
+    while !opened {
         let (bytes, _) = receive(&client, &mut buffer);
         let asked = ClientMessage::decode(bytes, 0).expect("it speaks the wire");
+        // Without a mailbox everything comes this way.
+        if let ClientMessage::Mailbox { number } = asked {
+            let error = Error::CapReached { cap: Cap::BrokerResources, limit: 64 };
+            let refusal = BrokerMessage::Failed { number, error }.encode();
+            client.send(&refusal, &[], Blocking::Wait).expect("the client listens");
+            continue;
+        }
         let known = matches!(
             asked,
             ClientMessage::Hello(_) | ClientMessage::Request { request: Request::Open { .. }, .. }
@@ -102,6 +110,7 @@ fn check_page_refused(create: &str, open: &str, word: u64, value: u32, why: &str
         let (bytes, descriptors) = receive(&broker, &mut buffer);
         let answer = BrokerMessage::decode(bytes, descriptors.len()).expect("so does the broker");
         if let BrokerMessage::Reply { reply: Reply::Opened { .. }, .. } = answer {
+            opened = true;
             let page = descriptors.first().expect("the page comes first");
             let written = rustix::io::pwrite(page, &value.to_le_bytes(), 4 * word);
             assert_eq!(written, Ok(4), "the page may be written");

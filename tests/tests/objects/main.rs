@@ -10,6 +10,7 @@ mod forks;
 mod handles;
 mod keyed_mutex;
 mod limits;
+mod mailbox;
 mod party;
 #[path = "../process/role.rs"]
 mod role;

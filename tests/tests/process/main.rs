@@ -10,6 +10,7 @@ mod broker_place;
 mod fake_broker;
 mod fake_client;
 mod inside;
+mod mailbox;
 mod names;
 mod pixels;
 mod role;

@@ -1,0 +1,135 @@
+//! What lies in the clients' mailboxes: requests, and notes of what they drop.
+
+use handfast_model::object::Request;
+use handfast_model::wire::{BrokerMessage, ClientMessage, Note, UNANSWERED};
+use handfast_sync::mailbox::Heard;
+use handfast_sys::clock;
+use handfast_sys::epoll::Interest;
+use tracing::{debug, warn};
+
+use super::answer::Asked;
+use super::{BELL, Broker};
+use crate::door::{Stage, Way};
+use crate::mailbox::{Mailbox, Pace};
+
+/// How long what a busy client drops may lie there. Shorter than a tick of the kernel's clock it
+/// would cost a timer of its own at each sleep.
+pub(super) const LOOK_AFTER_NS: u64 = 10_000_000;
+
+impl Broker {
+    /// Gives a client a mailbox. One that has one, or for which there is no room, is refused.
+    pub(super) fn give_mailbox(&mut self, number: u64, question: u32) {
+        let Some(door) = self.doors.get_mut(&number) else { return };
+        if door.mailbox.is_none() {
+            match Mailbox::make() {
+                Ok(made) => door.mailbox = made,
+                Err(error) => warn!(%error, "out of descriptors or memory"),
+            }
+        }
+        let descriptors = door.mailbox.as_ref().and_then(Mailbox::descriptors);
+        let Some(descriptors) = descriptors else {
+            return self.refuse(Asked { door: number, number: question, way: Way::Socket });
+        };
+        let [_, bell] = descriptors;
+        if let Err(error) = self.poller.add(bell, BELL | number, Interest::Rings) {
+            debug!(%error, "a mailbox is watched already, or cannot be");
+        }
+        if door.send(&BrokerMessage::Mailbox { number: question }, &descriptors).is_err() {
+            self.end(number, "it cannot be answered");
+        }
+    }
+
+    /// A client rang: for what it dropped, for a request, or for both.
+    pub(super) fn rung(&mut self, number: u64) {
+        let Some(mailbox) = self.doors.get_mut(&number).and_then(|door| door.mailbox.as_mut())
+        else {
+            return;
+        };
+        let (mut notes, mut request) = (Vec::new(), Vec::new());
+        let heard = mailbox.hear(&mut notes, &mut request);
+        self.act_on(number, &notes);
+        match heard {
+            Ok(Heard::Nothing) => {}
+            Ok(Heard::Request) => {
+                self.note_busy(number);
+                self.open_letter(number, &request);
+            }
+            Err(_) => self.end(number, "its mailbox was not understood"),
+        }
+    }
+
+    /// Who asks something often drops something next: for that the broker looks by itself, as long
+    /// as the asking goes on.
+    fn note_busy(&mut self, number: u64) {
+        let mailbox = self.doors.get_mut(&number).and_then(|door| door.mailbox.as_mut());
+        if mailbox.is_some_and(Mailbox::becomes_busy) {
+            self.busy.push(number);
+            self.look_at_ns.get_or_insert_with(|| clock::now_ns().saturating_add(LOOK_AFTER_NS));
+        }
+    }
+
+    /// Looks after busy mailboxes, if it is time.
+    pub(super) fn look_after_busy(&mut self) {
+        if self.look_at_ns.is_none_or(|at_ns| clock::now_ns() < at_ns) {
+            return;
+        }
+        for number in core::mem::take(&mut self.busy) {
+            let Some(door) = self.doors.get_mut(&number) else { continue };
+            let Some(mailbox) = &mut door.mailbox else { continue };
+            let mut notes = Vec::new();
+            let pace = mailbox.look_after(&mut notes);
+            self.act_on(number, &notes);
+            match pace {
+                Ok(Pace::Busy) => self.busy.push(number),
+                Ok(Pace::Idle) => {}
+                Err(_) => self.end(number, "its mailbox was not understood"),
+            }
+        }
+        let next_ns = || clock::now_ns().saturating_add(LOOK_AFTER_NS);
+        self.look_at_ns = (!self.busy.is_empty()).then(next_ns);
+        self.note_idleness();
+    }
+
+    /// What a client has dropped so far, before anything else of it is looked at.
+    pub(super) fn take_notes(&mut self, number: u64) {
+        let Some(mailbox) = self.doors.get_mut(&number).and_then(|door| door.mailbox.as_mut())
+        else {
+            return;
+        };
+        let mut notes = Vec::new();
+        if mailbox.take_notes(&mut notes).is_err() {
+            // The next ring ends it.
+            return;
+        }
+        self.act_on(number, &notes);
+    }
+
+    fn act_on(&mut self, number: u64, notes: &[u64]) {
+        let Some(Stage::Client(client)) = self.doors.get(&number).map(|door| door.stage) else {
+            return;
+        };
+        for note in notes {
+            let Some(Note::Opening(opening)) = Note::decode(*note) else {
+                debug!(note, "a note was not understood");
+                continue;
+            };
+            let asked = Asked { door: number, number: UNANSWERED, way: Way::Mailbox };
+            self.request(client, asked, &Request::Drop { opening }, Vec::new());
+        }
+    }
+
+    fn open_letter(&mut self, number: u64, bytes: &[u8]) {
+        let stage = self.doors.get(&number).map(|door| door.stage);
+        let message = ClientMessage::decode(bytes, 0);
+        match (stage, message) {
+            (
+                Some(Stage::Client(client)),
+                Ok(ClientMessage::Request { number: request, request: what }),
+            ) if request != UNANSWERED => {
+                let asked = Asked { door: number, number: request, way: Way::Mailbox };
+                self.request(client, asked, &what, Vec::new());
+            }
+            _ => self.end(number, "its letter was not understood"),
+        }
+    }
+}
