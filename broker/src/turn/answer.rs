@@ -4,7 +4,7 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
 use handfast_model::object::{
     Attachment, Caller, Came, Cap, ClientId, Effect, Error, HandleId, Manager, PageId,
-    ReceivedPayload, Reply, Request, Takes, Writers,
+    ReceivedPayload, Reply, Request, Resources, Takes, Writers,
 };
 use handfast_model::wire::{
     BrokerMessage, ClientMessage, HANDLES_TOLD_MAX, Health, UNANSWERED, WireError,
@@ -134,9 +134,7 @@ impl Broker {
     }
 
     pub(super) fn tell_health(&mut self, number: u64, question: u32) {
-        let ids = self.manager.handle_ids();
-        let closed = self.store.closed_among(&ids);
-        self.handles_gone(&closed);
+        self.reap();
         self.trim();
         let (clients, objects) = self.manager.counts();
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
@@ -231,6 +229,22 @@ impl Broker {
         }
     }
 
+    /// Makes sure that there is what a request needs.
+    fn reserve(&mut self, needed: Resources) -> handfast_sys::Result<()> {
+        self.store.reserve(needed).or_else(|_| {
+            // What was closed by now may not have been heard of.
+            self.reap();
+            self.store.reserve(needed)
+        })
+    }
+
+    /// Forgets every handle whose last copy is closed by now.
+    fn reap(&mut self) {
+        let ids = self.manager.handle_ids();
+        let closed = self.store.closed_among(&ids);
+        self.handles_gone(&closed);
+    }
+
     pub(super) fn apply(
         &mut self,
         client: ClientId,
@@ -238,7 +252,7 @@ impl Broker {
         came: Came,
         mut payload: Option<Payload>,
     ) -> Result<Reply, Error> {
-        let answer = self.store.reserve(Manager::resources(request)).map_err(|error| {
+        let answer = self.reserve(Manager::resources(request)).map_err(|error| {
             warn!(%error, "out of descriptors or memory");
             out_of_resources()
         });
