@@ -43,7 +43,7 @@ const FOLDERS: &[(&str, &[&str])] = &[
 const MODEL: &str = "core/model/src/";
 
 /// What the crates in `core/` may use from outside, and what their tests may use besides.
-const CORE_OUTSIDE: &[&str] = &["thiserror", "bitflags", "zerocopy"];
+const CORE_OUTSIDE: &[&str] = &["thiserror", "bitflags", "smallvec", "zerocopy"];
 const CORE_TESTS: &[&str] = &["loom", "proptest"];
 
 #[derive(Clone, Copy)]

@@ -109,7 +109,7 @@ fn shares(manager: &Manager) -> Result<(), Violation> {
         let handles = counted.remove(id).unwrap_or_default();
         let listed =
             manager.objects.get(&share.object).is_some_and(|object| object.shares.contains(id));
-        let held = !handles.is_empty() && share.handles == handles;
+        let held = !handles.is_empty() && *share.handles == *handles;
         require(held && listed, Violation::Share(*id))?;
     }
     Ok(())
@@ -190,11 +190,11 @@ fn made_holds(manager: &Manager, object: u64, made: &Made) -> bool {
             }
         }
     }
-    let numbers: BTreeSet<u32> = made.seats.values().map(|seat| seat.number).collect();
+    let numbers: BTreeSet<u32> = made.seats.iter().map(|(_, seat)| seat.number).collect();
     numbers.len() == made.seats.len()
         && numbers.iter().all(|number| *number < limits::SEATS_PER_PAGE_MAX)
         && made.seats.len() == seats.len()
-        && made.seats.iter().all(|(id, seat)| seats.get(id) == Some(&seat.openings))
+        && made.seats.iter().all(|(id, seat)| seats.get(&id) == Some(&seat.openings))
         && made.readers == readers
         && made.page.is_some() == spec.page().is_some()
         && made.payload.is_some() == spec.writers().is_some()

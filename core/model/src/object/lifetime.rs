@@ -57,7 +57,7 @@ pub(crate) fn remove_handle(manager: &mut Manager, handle: HandleId, effects: &m
         manager.names.remove(name);
     }
     if let Some(object) = manager.objects.get_mut(&share.object) {
-        object.shares.remove(&record.share);
+        object.shares.retain(|other| *other != record.share);
     }
     destroy_if_unused(manager, share.object, effects);
 }

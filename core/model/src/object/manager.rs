@@ -225,7 +225,7 @@ impl Manager {
     }
 
     fn handles_of(&self, share: ShareId) -> Vec<HandleId> {
-        self.shares.get(&share).map(|share| share.handles.clone()).unwrap_or_default()
+        self.shares.get(&share).map(|share| share.handles.to_vec()).unwrap_or_default()
     }
 
     fn share_named(&self, client: ClientId, name: &RawName) -> Option<ShareId> {

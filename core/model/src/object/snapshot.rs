@@ -1,8 +1,10 @@
 //! The whole state as bytes and back. Everything is ordered, so equal states have equal bytes.
 
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
+use smallvec::SmallVec;
 use thiserror::Error;
 
 use crate::contract::bytes::{ByteReader, ByteWriter, Malformed};
@@ -111,7 +113,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Manager, SnapshotError> {
         if let Some(name) = &name {
             manager.names.insert(name.clone(), id);
         }
-        manager.shares.insert(id, Share { object, maker, name, handles: Vec::new() });
+        manager.shares.insert(id, Share { object, maker, name, handles: SmallVec::new() });
     }
     for _ in 0..r.count(8)? {
         let id = HandleId(r.u64()?);
@@ -135,7 +137,7 @@ fn recount(manager: &mut Manager) {
     }
     for (id, share) in &manager.shares {
         if let Some(object) = manager.objects.get_mut(&share.object) {
-            object.shares.insert(*id);
+            object.shares.push(*id);
         }
     }
     for client in manager.clients.values() {
@@ -259,11 +261,11 @@ fn put_object(w: &mut ByteWriter, object: &Object) {
 fn object(r: &mut ByteReader<'_>) -> Result<Object, Malformed> {
     let maker = maker(r)?;
     let body = match r.u8()? {
-        0 => Body::Stream(stream(r)?),
+        0 => Body::Stream(Box::new(stream(r)?)),
         1 => Body::Made(made(r)?),
         _ => return Err(Malformed),
     };
-    Ok(Object { maker, shares: BTreeSet::new(), openings: 0, body })
+    Ok(Object { maker, shares: SmallVec::new(), openings: 0, body })
 }
 
 fn put_made(w: &mut ByteWriter, made: &Made) {
@@ -276,7 +278,7 @@ fn put_made(w: &mut ByteWriter, made: &Made) {
         w.u64(*size_bytes);
     }
     w.count(made.seats.len());
-    for (client, seat) in &made.seats {
+    for (client, seat) in made.seats.iter() {
         w.u64(client.0);
         w.u32(seat.number);
         w.u32(seat.openings);

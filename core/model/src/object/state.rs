@@ -1,7 +1,9 @@
 //! The records the model is made of.
 
-use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::vec::Vec;
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+
+use smallvec::SmallVec;
 
 use crate::contract::access::AccessMask;
 use crate::security::{Granted, Token};
@@ -26,8 +28,8 @@ pub(crate) struct Maker {
 /// What only one kind of object has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Body {
-    /// A stream's.
-    Stream(Stream),
+    /// A stream's: larger than the others.
+    Stream(Box<Stream>),
     /// That of any other kind.
     Made(Made),
 }
@@ -62,8 +64,8 @@ impl Body {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Object {
     pub maker: Maker,
-    /// Its shares that still have handles.
-    pub shares: BTreeSet<ShareId>,
+    /// Its shares that still have handles, in the order in which they were made.
+    pub shares: SmallVec<[ShareId; 2]>,
     /// Openings of all clients.
     pub openings: u32,
     pub body: Body,
@@ -76,7 +78,7 @@ pub(crate) struct Share {
     pub maker: Maker,
     pub name: Option<ObjectName>,
     /// Handles that are not all closed, in the order in which they were made.
-    pub handles: Vec<HandleId>,
+    pub handles: SmallVec<[HandleId; 2]>,
 }
 
 /// A handle: {object, granted access}, the object through its share.

@@ -1,7 +1,7 @@
 //! What the model keeps of a surface, fence, event or section: what it was made of, its page and
 //! memory, and who may write the page.
 
-use alloc::collections::BTreeMap;
+use smallvec::SmallVec;
 
 use crate::contract::limits;
 use crate::object::id::{ClientId, PageId, PayloadId};
@@ -16,6 +16,59 @@ pub struct Seat {
     pub openings: u32,
 }
 
+/// The seats at a page, by client. Mostly there is one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seats(SmallVec<[(ClientId, Seat); 1]>);
+
+impl Seats {
+    /// None.
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// All, in the order of the clients.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (ClientId, Seat)> {
+        self.0.iter().copied()
+    }
+
+    /// Whether this client has one.
+    pub(crate) fn contains(&self, client: ClientId) -> bool {
+        self.find(client).is_ok()
+    }
+
+    /// That of a client.
+    pub(crate) fn get_mut(&mut self, client: ClientId) -> Option<&mut Seat> {
+        let at = self.find(client).ok()?;
+        self.0.get_mut(at).map(|(_, seat)| seat)
+    }
+
+    /// Gives a client one; what it had is gone.
+    pub(crate) fn insert(&mut self, client: ClientId, seat: Seat) {
+        self.remove(client);
+        let at = self.find(client).unwrap_or_else(|at| at);
+        self.0.insert(at, (client, seat));
+    }
+
+    /// Takes a client's away.
+    pub(crate) fn remove(&mut self, client: ClientId) {
+        if let Ok(at) = self.find(client) {
+            self.0.remove(at);
+        }
+        if self.0.is_empty() {
+            self.0.shrink_to_fit();
+        }
+    }
+
+    fn find(&self, client: ClientId) -> Result<usize, usize> {
+        self.0.binary_search_by_key(&client, |(client, _)| *client)
+    }
+}
+
 /// A surface, fence, event or section.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Made {
@@ -26,7 +79,7 @@ pub struct Made {
     /// Its memory and how large that is, if it has any.
     pub payload: Option<(PayloadId, u64)>,
     /// Who may write the page.
-    pub seats: BTreeMap<ClientId, Seat>,
+    pub seats: Seats,
     /// Openings that wait on the page and cannot write it.
     pub readers: u32,
     /// The last number given to an opening at the keyed mutex.
@@ -36,8 +89,8 @@ pub struct Made {
 impl Made {
     /// One that nobody has open.
     #[must_use]
-    pub const fn new(spec: Spec, page: Option<PageId>, payload: Option<(PayloadId, u64)>) -> Self {
-        Self { spec, page, payload, seats: BTreeMap::new(), readers: 0, last_owner: 0 }
+    pub fn new(spec: Spec, page: Option<PageId>, payload: Option<(PayloadId, u64)>) -> Self {
+        Self { spec, page, payload, seats: Seats::new(), readers: 0, last_owner: 0 }
     }
 
     /// Bytes of memory it holds.
@@ -49,7 +102,8 @@ impl Made {
     /// The lowest seat that nobody has; none when all are taken.
     #[must_use]
     pub fn free_seat(&self) -> Option<u32> {
-        let mut taken: alloc::vec::Vec<u32> = self.seats.values().map(|seat| seat.number).collect();
+        let mut taken: alloc::vec::Vec<u32> =
+            self.seats.iter().map(|(_, seat)| seat.number).collect();
         taken.sort_unstable();
         let gap = taken.iter().zip(0_u32..).find(|(number, place)| *number != place);
         let lowest = match gap {

@@ -1,7 +1,9 @@
 //! Making objects, and shares over them.
 
-use alloc::collections::BTreeSet;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
+
+use smallvec::SmallVec;
 
 use crate::contract::access::AccessMask;
 use crate::contract::limits;
@@ -93,7 +95,7 @@ pub(crate) fn create_stream(
     let page = manager.new_page();
     effects.push(Effect::MakePage { page, kind: PageKind::StreamSender });
     let stream = Stream::new(page, (caller.client, OpeningId(0)));
-    let object = add_object(manager, maker, Body::Stream(stream));
+    let object = add_object(manager, maker, Body::Stream(Box::new(stream)));
     let opening = lifetime::add_opening(manager, caller.client, object, granted, 0);
     let stock = fresh_stock(manager, object, (caller, opening), effects);
     let share = add_share(manager, object, maker, name.clone());
@@ -128,7 +130,7 @@ fn room_for_object(
 fn add_object(manager: &mut Manager, maker: Maker, body: Body) -> u64 {
     let object = Counters::next(&mut manager.counters.object);
     manager.usage.entry(maker.token.uid).or_default().objects += 1;
-    let record = Object { maker, shares: BTreeSet::new(), openings: 0, body };
+    let record = Object { maker, shares: SmallVec::new(), openings: 0, body };
     manager.objects.insert(object, record);
     object
 }
@@ -219,9 +221,9 @@ fn add_share(
     name: Option<ObjectName>,
 ) -> ShareId {
     let id = ShareId(Counters::next(&mut manager.counters.share));
-    manager.shares.insert(id, Share { object, maker, name, handles: Vec::new() });
+    manager.shares.insert(id, Share { object, maker, name, handles: SmallVec::new() });
     if let Some(record) = manager.objects.get_mut(&object) {
-        record.shares.insert(id);
+        record.shares.push(id);
     }
     id
 }

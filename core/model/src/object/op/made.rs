@@ -16,7 +16,7 @@ use crate::security::Granted;
 /// Whether an opening with these rights can be given what it needs.
 pub(crate) fn room(made: &Made, client: ClientId, granted: Granted) -> Result<(), Error> {
     let writes = made.spec.page_view(granted.mask()) == Some(View::Writable);
-    if writes && !made.seats.contains_key(&client) && made.free_seat().is_none() {
+    if writes && !made.seats.contains(client) && made.free_seat().is_none() {
         let limit = limits::SEATS_PER_PAGE_MAX.into();
         return Err(Error::CapReached { cap: Cap::Seats, limit });
     }
@@ -62,7 +62,7 @@ fn take_seat(
     signaller: Signaller,
     effects: &mut Vec<Effect>,
 ) -> u32 {
-    if let Some(seat) = made.seats.get_mut(&client) {
+    if let Some(seat) = made.seats.get_mut(client) {
         seat.openings += 1;
         return seat.number;
     }
@@ -94,13 +94,13 @@ pub(crate) fn leave(
     if made.spec.page_view(granted.mask()) != Some(View::Writable) {
         return;
     }
-    let Some(seat) = made.seats.get_mut(&client) else { return };
+    let Some(seat) = made.seats.get_mut(client) else { return };
     seat.openings -= 1;
     if seat.openings > 0 {
         return;
     }
     let seat = seat.number;
-    made.seats.remove(&client);
+    made.seats.remove(client);
     let leaving = match cause {
         Cause::Dropped => Leaving::Released,
         Cause::Died => Leaving::Died,
