@@ -12,7 +12,7 @@ use super::kind::made::Made;
 use super::kind::stream::Stream;
 use super::manager::Manager;
 use super::spec::View;
-use super::state::{Body, Object, Usage};
+use super::state::{Body, Object, Usage, Watchers};
 
 /// Something that must never be. After one, a wrong access table is worse than none: the broker
 /// refuses everything.
@@ -45,6 +45,9 @@ pub enum Violation {
     /// What a user holds is miscounted, or more than its limit.
     #[error("what user {0} holds is miscounted or beyond its limit")]
     Usage(u32),
+    /// Who is noted to watch is not who watches.
+    #[error("the clients that are noted to watch are not those that do")]
+    Watchers,
     /// An id that its counter has not reached would be given out twice.
     #[error("an id is in use that its counter has not reached")]
     Counter,
@@ -58,7 +61,8 @@ pub(crate) fn check(manager: &Manager) -> Result<(), Violation> {
     objects(manager)?;
     openings(manager)?;
     pages(manager)?;
-    usage(manager)
+    usage(manager)?;
+    watchers(manager)
 }
 
 fn require(holds: bool, violation: Violation) -> Result<(), Violation> {
@@ -219,6 +223,14 @@ fn pages(manager: &Manager) -> Result<(), Violation> {
         }
     }
     Ok(())
+}
+
+fn watchers(manager: &Manager) -> Result<(), Violation> {
+    let mut counted = Watchers::new();
+    for (id, client) in &manager.clients {
+        counted.note(*id, client);
+    }
+    require(counted == manager.watchers, Violation::Watchers)
 }
 
 fn usage(manager: &Manager) -> Result<(), Violation> {

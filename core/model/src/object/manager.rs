@@ -16,7 +16,7 @@ use super::op;
 use super::reply::Reply;
 use super::request::{Came, Request, Resources, Takes};
 use super::snapshot::{self, SnapshotError};
-use super::state::{Client, Counters, Handle, Object, Share, Usage};
+use super::state::{Client, Counters, Handle, Object, Share, Usage, Watchers};
 
 /// Who asks, when, and with what memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +43,7 @@ pub struct Manager {
     pub(super) handles: BTreeMap<HandleId, Handle>,
     pub(super) names: BTreeMap<ObjectName, ShareId>,
     pub(super) usage: BTreeMap<u32, Usage>,
+    pub(super) watchers: Watchers,
 }
 
 impl Manager {
@@ -58,6 +59,7 @@ impl Manager {
             handles: BTreeMap::new(),
             names: BTreeMap::new(),
             usage: BTreeMap::new(),
+            watchers: Watchers::new(),
         }
     }
 
@@ -159,6 +161,7 @@ impl Manager {
         let openings: Vec<_> = match self.clients.get_mut(&client) {
             Some(record) => {
                 record.watches.clear();
+                self.watchers.note(client, record);
                 record.openings.keys().copied().collect()
             }
             None => return,

@@ -140,7 +140,8 @@ fn recount(manager: &mut Manager) {
             object.shares.push(*id);
         }
     }
-    for client in manager.clients.values() {
+    for (id, client) in &manager.clients {
+        manager.watchers.note(*id, client);
         manager.usage.entry(client.token.uid).or_default().clients += 1;
         for opening in client.openings.values() {
             if let Some(object) = manager.objects.get_mut(&opening.object) {

@@ -1,14 +1,15 @@
 //! The records the model is made of.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
 
 use smallvec::SmallVec;
 
 use crate::contract::access::AccessMask;
 use crate::security::{Granted, Token};
 
-use super::id::{HandleId, ObjectId, OpeningId, ShareId};
+use super::id::{ClientId, HandleId, ObjectId, OpeningId, ShareId};
 use super::kind::Kind;
 use super::kind::made::Made;
 use super::kind::stream::Stream;
@@ -114,6 +115,42 @@ pub(crate) struct Client {
     pub next_opening: u32,
     pub openings: BTreeMap<OpeningId, Opening>,
     pub watches: BTreeMap<u32, Watch>,
+}
+
+/// Which clients watch: a change is told without asking those that do not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Watchers {
+    names: BTreeSet<ClientId>,
+    all: BTreeSet<ClientId>,
+}
+
+impl Watchers {
+    pub(crate) const fn new() -> Self {
+        Self { names: BTreeSet::new(), all: BTreeSet::new() }
+    }
+
+    /// What this client watches has changed.
+    pub(crate) fn note(&mut self, id: ClientId, client: &Client) {
+        let all = client.watches.values().any(|watch| matches!(watch, Watch::All));
+        let name = client.watches.values().any(|watch| matches!(watch, Watch::Name(_)));
+        for (set, watches) in [(&mut self.all, all), (&mut self.names, name)] {
+            if watches {
+                set.insert(id);
+            } else {
+                set.remove(&id);
+            }
+        }
+    }
+
+    /// Who waits for names.
+    pub(crate) fn of_names(&self) -> Vec<ClientId> {
+        self.names.iter().copied().collect()
+    }
+
+    /// Who waits for any change.
+    pub(crate) fn of_all(&self) -> Vec<ClientId> {
+        self.all.iter().copied().collect()
+    }
 }
 
 /// What one user holds.

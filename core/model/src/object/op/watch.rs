@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use crate::contract::limits;
 use crate::object::effect::{Effect, Event};
 use crate::object::error::{Cap, Error};
+use crate::object::id::ClientId;
 use crate::object::manager::{Caller, Manager};
 use crate::object::name::{ObjectName, RawName};
 use crate::object::reply::Reply;
@@ -48,6 +49,7 @@ pub(crate) fn unwatch(
     super::client(manager, caller)?;
     if let Some(client) = manager.clients.get_mut(&caller.client) {
         client.watches.remove(&watch);
+        manager.watchers.note(caller.client, client);
     }
     Ok(Reply::Done)
 }
@@ -59,31 +61,41 @@ fn add(manager: &mut Manager, caller: &Caller, number: u32, watch: Watch) -> Res
         return Err(Error::cap(Cap::Watches, limits::WATCHES_PER_CLIENT_MAX));
     }
     client.watches.insert(number, watch);
+    manager.watchers.note(caller.client, client);
     Ok(())
 }
 
 /// Tells whoever waits for this name.
 pub(crate) fn bound(manager: &mut Manager, name: &ObjectName, effects: &mut Vec<Effect>) {
-    fire(manager, effects, |watch| matches!(watch, Watch::Name(wanted) if wanted == name));
+    for id in manager.watchers.of_names() {
+        fire(manager, id, effects, |watch| matches!(watch, Watch::Name(wanted) if wanted == name));
+    }
 }
 
 /// Tells whoever waits for any change.
 pub(crate) fn changed(manager: &mut Manager, effects: &mut Vec<Effect>) {
-    fire(manager, effects, |watch| matches!(watch, Watch::All));
+    for id in manager.watchers.of_all() {
+        fire(manager, id, effects, |watch| matches!(watch, Watch::All));
+    }
 }
 
-fn fire(manager: &mut Manager, effects: &mut Vec<Effect>, wanted: impl Fn(&Watch) -> bool) {
-    for (id, client) in &mut manager.clients {
-        client.watches.retain(|number, watch| {
-            if !wanted(watch) {
-                return true;
-            }
-            let event = match watch {
-                Watch::Name(_) => Event::NameBound { watch: *number },
-                Watch::All => Event::Changed { watch: *number },
-            };
-            effects.push(Effect::Notify { client: *id, event });
-            false
-        });
-    }
+fn fire(
+    manager: &mut Manager,
+    id: ClientId,
+    effects: &mut Vec<Effect>,
+    wanted: impl Fn(&Watch) -> bool,
+) {
+    let Some(client) = manager.clients.get_mut(&id) else { return };
+    client.watches.retain(|number, watch| {
+        if !wanted(watch) {
+            return true;
+        }
+        let event = match watch {
+            Watch::Name(_) => Event::NameBound { watch: *number },
+            Watch::All => Event::Changed { watch: *number },
+        };
+        effects.push(Effect::Notify { client: id, event });
+        false
+    });
+    manager.watchers.note(id, client);
 }
