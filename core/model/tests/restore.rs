@@ -311,6 +311,37 @@ fn a_client_that_has_used_up_its_opening_numbers_is_refused_another() {
 }
 
 #[test]
+fn numbers_that_do_not_rise_and_names_that_are_borne_twice_are_refused() {
+    let mut manager = Manager::new(1);
+    for pid in [0x0135_79BD, 0x0246_8ACE] {
+        manager.client_arrived(Token { uid: 1000, gid: 5 }, pid).unwrap();
+    }
+    for name in ["left", "lift"] {
+        ask(&mut manager, 1, &create(name)).unwrap();
+    }
+    let bytes = manager.snapshot();
+    // Client 2 and object 2 have the same behind their number, so have share 2 and handle 2, which
+    // the counters look like, too.
+    let owned = [&2_u64.to_le_bytes()[..], &1000_u32.to_le_bytes(), &5_u32.to_le_bytes()].concat();
+    let numbered = [2_u64.to_le_bytes(), 2_u64.to_le_bytes()].concat();
+    let (owned, numbered) = (places(&bytes, &owned), places(&bytes, &numbered));
+    assert_eq!((owned.len(), numbered.len()), (3, 5), "the snapshot has changed");
+    let records = owned[..2].iter().chain(&numbered[3..]);
+    for (what, place) in ["client", "object", "share", "handle"].iter().zip(records) {
+        for number in [0_u64, 1] {
+            let mut lied = bytes.clone();
+            lied[*place..place + 8].copy_from_slice(&number.to_le_bytes());
+            assert_eq!(check(&lied, what), Some(SnapshotError::Damaged), "{what} {number}");
+        }
+    }
+    let units = |name: &str| -> Vec<u8> {
+        RawName::from(name).0.iter().flat_map(|unit| unit.to_le_bytes()).collect()
+    };
+    let lied = replaced(&bytes, &units("lift"), &units("left"), 1);
+    assert_eq!(check(&lied, "a name that two shares bear"), Some(SnapshotError::Damaged));
+}
+
+#[test]
 fn more_memory_of_a_section_than_a_user_may_have_is_refused() {
     let bytes = full_of_others().snapshot();
     // What it was made of, and the memory that came.

@@ -120,13 +120,15 @@ fn shares(manager: &Manager) -> Result<(), Violation> {
 }
 
 fn names(manager: &Manager) -> Result<(), Violation> {
-    for (name, id) in &manager.names {
-        let bears = manager.shares.get(id).is_some_and(|share| share.name.as_ref() == Some(name));
-        require(bears, Violation::Name(*id))?;
+    let mut bearers = BTreeSet::new();
+    for id in manager.names.bearers() {
+        let named = manager.shares.get(&id).is_some_and(|share| share.name.is_some());
+        require(named && bearers.insert(id), Violation::Name(id))?;
     }
     for (id, share) in &manager.shares {
         if let Some(name) = &share.name {
-            require(manager.names.get(name) == Some(id), Violation::Name(*id))?;
+            let bearer = manager.bearer(name.as_ref()).map(|(id, _)| id);
+            require(bearer == Some(*id), Violation::Name(*id))?;
         }
     }
     Ok(())

@@ -54,7 +54,7 @@ pub(crate) fn remove_handle(manager: &mut Manager, handle: HandleId, effects: &m
     }
     let Some(share) = manager.shares.remove(&record.share) else { return };
     if let Some(name) = &share.name {
-        manager.names.remove(name);
+        manager.names.remove(&manager.shares, name, record.share);
     }
     if let Some(object) = manager.objects.get_mut(&share.object) {
         object.shares.retain(|other| *other != record.share);

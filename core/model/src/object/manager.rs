@@ -11,12 +11,14 @@ use super::error::{Cap, Error};
 use super::id::{ClientId, HandleId, OpeningId, PageId, PayloadId, ShareId};
 use super::invariants::{self, Violation};
 use super::lifetime::{self, Cause};
-use super::name::{ObjectName, RawName};
+use super::name::{NameRef, RawName};
+use super::names::Names;
 use super::op;
 use super::reply::Reply;
 use super::request::{Came, Request, Resources, Takes};
 use super::snapshot::{self, SnapshotError};
 use super::state::{Client, Counters, Handle, Object, Share, Usage, Watchers};
+use super::table::Table;
 
 /// Who asks, when, and with what memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,11 +39,11 @@ pub struct Caller {
 pub struct Manager {
     pub(super) instance: u64,
     pub(super) counters: Counters,
-    pub(super) clients: BTreeMap<ClientId, Client>,
-    pub(super) objects: BTreeMap<u64, Object>,
-    pub(super) shares: BTreeMap<ShareId, Share>,
-    pub(super) handles: BTreeMap<HandleId, Handle>,
-    pub(super) names: BTreeMap<ObjectName, ShareId>,
+    pub(super) clients: Table<ClientId, Client>,
+    pub(super) objects: Table<u64, Object>,
+    pub(super) shares: Table<ShareId, Share>,
+    pub(super) handles: Table<HandleId, Handle>,
+    pub(super) names: Names,
     pub(super) usage: BTreeMap<u32, Usage>,
     pub(super) watchers: Watchers,
 }
@@ -53,11 +55,11 @@ impl Manager {
         Self {
             instance,
             counters: Counters { object: 0, share: 0, handle: 0, client: 0, page: 0, payload: 0 },
-            clients: BTreeMap::new(),
-            objects: BTreeMap::new(),
-            shares: BTreeMap::new(),
-            handles: BTreeMap::new(),
-            names: BTreeMap::new(),
+            clients: Table::new(),
+            objects: Table::new(),
+            shares: Table::new(),
+            handles: Table::new(),
+            names: Names::new(),
             usage: BTreeMap::new(),
             watchers: Watchers::new(),
         }
@@ -218,7 +220,7 @@ impl Manager {
             | Request::StreamStock { .. }
             | Request::StreamInspect { .. } => return Vec::new(),
         };
-        self.share_named(client, name).map_or_else(Vec::new, |share| self.handles_of(share))
+        self.share_named(client, name).map_or_else(Vec::new, |share| share.handles.to_vec())
     }
 
     /// The handles of the share that a handle is of.
@@ -231,10 +233,15 @@ impl Manager {
         self.shares.get(&share).map(|share| share.handles.to_vec()).unwrap_or_default()
     }
 
-    fn share_named(&self, client: ClientId, name: &RawName) -> Option<ShareId> {
+    fn share_named(&self, client: ClientId, name: &RawName) -> Option<&Share> {
         let token = self.clients.get(&client)?.token;
-        let name = ObjectName::parse(name, &token).ok()?;
-        self.names.get(&name).copied()
+        let name = NameRef::parse(name, &token).ok()?;
+        self.bearer(name).map(|(_, share)| share)
+    }
+
+    /// The share that bears a name.
+    pub(super) fn bearer(&self, name: NameRef<'_>) -> Option<(ShareId, &Share)> {
+        self.names.find(&self.shares, name)
     }
 
     /// What the broker has to hold ready before it applies `request`.

@@ -9,12 +9,14 @@ pub mod kind;
 mod lifetime;
 pub mod manager;
 pub mod name;
+mod names;
 mod op;
 pub mod reply;
 pub mod request;
 mod snapshot;
 mod spec;
 mod state;
+mod table;
 
 pub use effect::{Effect, Event, Leaving, PageKind, Signaller, StreamEnd};
 pub use error::{Cap, Error};

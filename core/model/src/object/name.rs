@@ -41,6 +41,13 @@ pub struct ObjectName {
     leaf: Box<[u16]>,
 }
 
+/// An [`ObjectName`] that is only looked up: its units are somebody else's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NameRef<'a> {
+    directory: Directory,
+    leaf: &'a [u16],
+}
+
 const BACKSLASH: u16 = b'\\' as u16;
 const GLOBAL: &str = "Global\\";
 const LOCAL: &str = "Local\\";
@@ -66,27 +73,7 @@ impl ObjectName {
     /// [`Error::NameEmpty`], [`Error::NameTooLong`], [`Error::NameReserved`],
     /// [`Error::NameBackslash`]: all `DXGI_ERROR_INVALID_CALL`.
     pub fn parse(raw: &RawName, caller: &Token) -> Result<Self, Error> {
-        let units = raw.0.as_slice();
-        if units.len() > NAME_UNITS_MAX {
-            return Err(Error::NameTooLong { units: units.len(), limit: NAME_UNITS_MAX });
-        }
-        if behind(units, SESSION).is_some() {
-            return Err(Error::NameReserved);
-        }
-        let (directory, leaf) = if let Some(leaf) = behind(units, GLOBAL) {
-            (Directory::Global, leaf)
-        } else {
-            let leaf = behind(units, LOCAL).unwrap_or(units);
-            (Directory::Local { uid: caller.uid }, leaf)
-        };
-        if leaf.is_empty() {
-            return Err(Error::NameEmpty);
-        }
-        if let Some(position) = leaf.iter().position(|unit| *unit == BACKSLASH) {
-            let position = position + (units.len() - leaf.len());
-            return Err(Error::NameBackslash { position });
-        }
-        Ok(Self { directory, leaf: leaf.into() })
+        NameRef::parse(raw, caller).map(NameRef::to_name)
     }
 
     /// Puts a name together that was parsed before (a snapshot, a listing).
@@ -109,6 +96,11 @@ impl ObjectName {
             return Err(Error::NameBackslash { position });
         }
         Ok(Self { directory, leaf: leaf.into() })
+    }
+
+    /// It, to look it up.
+    pub(crate) fn as_ref(&self) -> NameRef<'_> {
+        NameRef { directory: self.directory, leaf: &self.leaf }
     }
 
     /// The directory.
@@ -144,6 +136,67 @@ impl ObjectName {
     }
 }
 
+impl<'a> NameRef<'a> {
+    /// As [`ObjectName::parse`].
+    pub(crate) fn parse(raw: &'a RawName, caller: &Token) -> Result<Self, Error> {
+        let units = raw.0.as_slice();
+        if units.len() > NAME_UNITS_MAX {
+            return Err(Error::NameTooLong { units: units.len(), limit: NAME_UNITS_MAX });
+        }
+        if behind(units, SESSION).is_some() {
+            return Err(Error::NameReserved);
+        }
+        let (directory, leaf) = if let Some(leaf) = behind(units, GLOBAL) {
+            (Directory::Global, leaf)
+        } else {
+            let leaf = behind(units, LOCAL).unwrap_or(units);
+            (Directory::Local { uid: caller.uid }, leaf)
+        };
+        if leaf.is_empty() {
+            return Err(Error::NameEmpty);
+        }
+        if let Some(position) = leaf.iter().position(|unit| *unit == BACKSLASH) {
+            let position = position + (units.len() - leaf.len());
+            return Err(Error::NameBackslash { position });
+        }
+        Ok(Self { directory, leaf })
+    }
+
+    /// The name itself.
+    pub(crate) fn to_name(self) -> ObjectName {
+        ObjectName { directory: self.directory, leaf: self.leaf.into() }
+    }
+
+    /// A number that is never 0 and seldom another name's.
+    pub(crate) fn hash(self) -> u32 {
+        let (quads, rest) = self.leaf.as_chunks::<4>();
+        let mut hash = match self.directory {
+            Directory::Global => u64::MAX,
+            Directory::Local { uid } => uid.into(),
+        };
+        for quad in quads {
+            hash = mixed(hash, quad);
+        }
+        // The length tells a name from one that is longer by zeros.
+        let mut last = [u16::try_from(self.leaf.len()).unwrap_or(u16::MAX); 4];
+        last.iter_mut().zip(rest).for_each(|(unit, rest)| *unit = *rest);
+        hash = mixed(hash, &last);
+        hash ^= hash >> 32;
+        let high = hash.wrapping_mul(MIXER) >> 32;
+        u32::try_from(high).unwrap_or_default().max(1)
+    }
+}
+
+/// 2^64 divided by the golden ratio.
+const MIXER: u64 = 0x9E37_79B9_7F4A_7C15;
+
+/// A hash with four more units in it.
+fn mixed(hash: u64, quad: &[u16; 4]) -> u64 {
+    let [a, b, c, d] = quad.map(u64::from);
+    let units = a | b << 16 | c << 32 | d << 48;
+    (hash.rotate_left(29) ^ units).wrapping_mul(MIXER)
+}
+
 impl fmt::Display for ObjectName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&String::from_utf16_lossy(&self.to_units()))
@@ -151,7 +204,7 @@ impl fmt::Display for ObjectName {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     const VJ: Token = Token { uid: 1000, gid: 1000 };
@@ -204,5 +257,33 @@ mod tests {
         }
         let lone = RawName(alloc::vec![0xD800]);
         assert_eq!(ObjectName::parse(&lone, &VJ).unwrap().leaf(), &[0xD800]);
+    }
+
+    /// Names of one hash, as somebody would choose them who means harm: the second four units undo
+    /// what the first four did.
+    pub(crate) fn of_one_hash(number: u16) -> ObjectName {
+        (0..u16::MAX)
+            .find_map(|salt| {
+                let first = [number, salt, 1, 1];
+                let state = mixed(u64::MAX, &first).rotate_left(29);
+                let second = [0, 16, 32, 48].map(|bits| u16::try_from(state >> bits & 0xFFFF));
+                let leaf: Vec<u16> = first.into_iter().chain(second.map(Result::unwrap)).collect();
+                ObjectName::from_parts(Directory::Global, &leaf).ok()
+            })
+            .unwrap()
+    }
+
+    #[test]
+    fn hashes_tell_what_a_name_is_made_of() {
+        let mut hashes = alloc::collections::BTreeSet::new();
+        for text in ["a", "b", "ab", "ba", "a\0", "a\0\0\0\0", "abcd", "abce", "abcde", "abcdabcd"]
+        {
+            for prefix in ["", "Global\\"] {
+                let raw = RawName::from([prefix, text].concat().as_str());
+                assert!(hashes.insert(NameRef::parse(&raw, &VJ).unwrap().hash()), "{raw:?}");
+            }
+        }
+        assert_eq!(of_one_hash(1).as_ref().hash(), of_one_hash(2).as_ref().hash());
+        assert_ne!(of_one_hash(1), of_one_hash(2));
     }
 }

@@ -20,6 +20,7 @@ use super::manager::Manager;
 use super::name::{Directory, ObjectName};
 use super::spec::Spec;
 use super::state::{Body, Client, Counters, Handle, Maker, Object, Opening, Share, Usage, Watch};
+use super::table::{Number, Table};
 
 const VERSION: u32 = 3;
 
@@ -100,23 +101,27 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Manager, SnapshotError> {
         payload: r.u64()?,
     };
     for _ in 0..r.count(8)? {
-        manager.clients.insert(ClientId(r.u64()?), client(&mut r)?);
+        let id = ClientId(r.u64()?);
+        require_rising(&manager.clients, id)?;
+        manager.clients.insert(id, client(&mut r)?);
     }
     for _ in 0..r.count(8)? {
-        manager.objects.insert(r.u64()?, object(&mut r)?);
+        let id = r.u64()?;
+        require_rising(&manager.objects, id)?;
+        manager.objects.insert(id, object(&mut r)?);
     }
     for _ in 0..r.count(8)? {
         let id = ShareId(r.u64()?);
         let object = r.u64()?;
         let maker = maker(&mut r)?;
         let name = if r.u8()? == 0 { None } else { Some(name(&mut r)?) };
-        if let Some(name) = &name {
-            manager.names.insert(name.clone(), id);
-        }
+        require_rising(&manager.shares, id)?;
         manager.shares.insert(id, Share { object, maker, name, handles: SmallVec::new() });
     }
+    bind_names(&mut manager)?;
     for _ in 0..r.count(8)? {
         let id = HandleId(r.u64()?);
+        require_rising(&manager.handles, id)?;
         let share = ShareId(r.u64()?);
         let granted = Granted::from_stored(r.u32()?);
         manager.handles.insert(id, Handle { share, granted, uid: r.u32()? });
@@ -125,6 +130,25 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Manager, SnapshotError> {
     recount(&mut manager);
     manager.check()?;
     Ok(manager)
+}
+
+/// Refuses a number that is not above those before it.
+fn require_rising<K: Number, V>(table: &Table<K, V>, next: K) -> Result<(), Malformed> {
+    let last = table.keys().next_back().map(|last| last.number());
+    if last.is_none_or(|last| last < next.number()) { Ok(()) } else { Err(Malformed) }
+}
+
+/// Who bears which name follows from the shares.
+fn bind_names(manager: &mut Manager) -> Result<(), Malformed> {
+    let Manager { shares, names, .. } = manager;
+    for (id, share) in &*shares {
+        let Some(name) = &share.name else { continue };
+        if names.find(shares, name.as_ref()).is_some() {
+            return Err(Malformed);
+        }
+        names.insert(shares, name.as_ref(), *id);
+    }
+    Ok(())
 }
 
 /// Counts are not stored: they follow from what is.

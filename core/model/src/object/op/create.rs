@@ -201,8 +201,7 @@ fn free_name(
 ) -> Result<Option<ObjectName>, Error> {
     let Some(raw) = raw else { return Ok(None) };
     let name = ObjectName::parse(raw, token)?;
-    let taken = manager.names.get(&name).and_then(|share| manager.shares.get(share));
-    if let Some(share) = taken {
+    if let Some((_, share)) = manager.bearer(name.as_ref()) {
         let kind = manager.objects.get(&share.object).map_or(Kind::Stream, |o| o.body.kind());
         return Err(Error::NameTaken {
             pid: share.maker.pid,
@@ -236,7 +235,7 @@ fn publish_name(
 ) {
     if let Some(name) = name {
         watch::bound(manager, &name, effects);
-        manager.names.insert(name, share);
+        manager.names.insert(&manager.shares, name.as_ref(), share);
     }
     watch::changed(manager, effects);
 }

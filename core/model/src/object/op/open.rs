@@ -9,7 +9,7 @@ use crate::object::id::{OpeningId, ShareId};
 use crate::object::kind::Kind;
 use crate::object::lifetime::{self, Cause};
 use crate::object::manager::{Caller, Manager};
-use crate::object::name::{ObjectName, RawName};
+use crate::object::name::{NameRef, RawName};
 use crate::object::reply::Reply;
 use crate::object::state::{Body, object_id};
 use crate::security::{self, Granted};
@@ -23,9 +23,8 @@ fn find(
     access: AccessMask,
 ) -> Result<(ShareId, u64, Granted), Error> {
     let (token, _) = super::client(manager, caller)?;
-    let name = ObjectName::parse(name, &token)?;
-    let id = *manager.names.get(&name).ok_or(Error::NameNotFound)?;
-    let share = manager.shares.get(&id).ok_or(Error::NameNotFound)?;
+    let name = NameRef::parse(name, &token)?;
+    let (id, share) = manager.bearer(name).ok_or(Error::NameNotFound)?;
     let body = of_kind(manager, share.object, kind)?;
     let owner = &share.maker.token;
     let mapping = &kind.rules().mapping;

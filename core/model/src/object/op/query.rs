@@ -23,7 +23,7 @@ pub(crate) fn list(
     let (token, _) = super::client(manager, caller)?;
     let mut entries = Vec::new();
     let mut bytes = 0;
-    for (counter, object) in manager.objects.range(after.saturating_add(1)..) {
+    for (counter, object) in manager.objects.iter_from(after.saturating_add(1)) {
         let entry = describe(manager, *counter, object, &token);
         if entry.names.is_empty() {
             continue;

@@ -22,7 +22,7 @@ pub(crate) fn watch_name(
 ) -> Result<Reply, Error> {
     let (token, _) = super::client(manager, caller)?;
     let name = ObjectName::parse(name, &token)?;
-    let bound = manager.names.contains_key(&name);
+    let bound = manager.bearer(name.as_ref()).is_some();
     add(manager, caller, watch, Watch::Name(name))?;
     Ok(Reply::Watching { bound })
 }
