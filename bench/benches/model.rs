@@ -1,8 +1,8 @@
 //! Names in the object model alone, among 10 and among 100,000 objects:
 //! `cargo bench -p handfast-bench --bench model`. What they cost must not grow with their number.
 //!
-//! Ten names in turns tell what the look-up costs. Names that are spread over all tell what it costs
-//! to fetch records that no cache holds; beside it stands what one such fetch takes at least.
+//! Ten names in turns tell what the look-up costs. Names that are spread over all tell what it
+//! costs to fetch records that no cache holds; beside it stands what one such fetch takes at least.
 
 #![forbid(unsafe_code)]
 

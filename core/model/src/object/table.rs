@@ -54,10 +54,10 @@ pub(crate) struct Entry<K, V> {
 
 /// Records, in the order of their numbers.
 ///
-/// As numbers are counted up, a new record is always the last one, and lies as far behind an earlier
-/// one as its number does. That ends for all there are when those that are gone are cleared away:
-/// from then on it is noted where each is. The notes only save a search: who arranges that numbers
-/// crowd there makes them be searched for by halves.
+/// As numbers are counted up, a new record is always the last one, and lies as far behind an
+/// earlier one as its number does. That ends for all there are when those that are gone are cleared
+/// away: from then on it is noted where each is. The notes only save a search: who arranges that
+/// numbers crowd there makes them be searched for by halves.
 #[derive(Clone)]
 pub(crate) struct Table<K, V> {
     /// By rising number. Those that are gone stay until they are as many as the others.
@@ -316,6 +316,11 @@ mod tests {
                 table.remove(&(number - 4));
             }
         }
+        (10_000..20_000_u64).for_each(|number| table.insert(number, ()));
+        for number in 9000..20_000_u64 {
+            table.remove(&number);
+        }
+        assert!(table.is_empty());
         assert!(table.entries.capacity() < 100, "{}", table.entries.capacity());
         assert!(table.places.len() < 100, "{}", table.places.len());
     }
