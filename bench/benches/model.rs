@@ -16,8 +16,8 @@ use handfast_model::contract::access::AccessMask;
 use handfast_model::contract::format::Format;
 use handfast_model::contract::surface::SurfaceDesc;
 use handfast_model::object::{
-    Caller, Came, ClientId, Kind, Manager, RawName, ReceivedPayload, Reply, Request, Reset, Spec,
-    Takes, Writers,
+    Caller, Came, ClientId, HandleForm, Kind, Manager, RawName, ReceivedPayload, Reply, Request,
+    Reset, Spec, Takes, Writers,
 };
 use handfast_model::security::Token;
 
@@ -137,6 +137,7 @@ impl World {
         timed(|| {
             for request in &names {
                 black_box(self.manager.handles_to_poll(self.client, request, Came::Nothing));
+                black_box(self.manager.holders_to_hear(self.client, request, Came::Nothing));
                 let opened = ask(&mut self.manager, self.client, request)?;
                 let Reply::Opened { opening, .. } = opened else { bail!("{opened:?}") };
                 ask(&mut self.manager, self.client, &Request::Drop { opening })?;
@@ -153,6 +154,7 @@ impl World {
         timed(|| {
             for request in &names {
                 black_box(self.manager.handles_to_poll(self.client, request, Came::Nothing));
+                black_box(self.manager.holders_to_hear(self.client, request, Came::Nothing));
                 let made = ask(&mut self.manager, self.client, request)?;
                 let Reply::Created { opening, handle, .. } = made else { bail!("{made:?}") };
                 ask(&mut self.manager, self.client, &Request::Drop { opening })?;
@@ -205,7 +207,8 @@ fn name(number: usize) -> RawName {
 }
 
 fn create(spec: Spec, name: RawName) -> Request {
-    Request::Create { spec, name: Some(name), access: AccessMask::GENERIC_ALL }
+    let (name, access, form) = (Some(name), AccessMask::GENERIC_ALL, HandleForm::Descriptor);
+    Request::Create { spec, name, access, form, spare: None }
 }
 
 fn open(number: usize) -> Request {

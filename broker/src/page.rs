@@ -19,7 +19,7 @@ use crate::wake::Waker;
 pub(crate) struct SparePage {
     mapping: WritableMapping,
     writable: OwnedFd,
-    read_only: OwnedFd,
+    read_only: Option<OwnedFd>,
 }
 
 /// A page in two parts, as `handfast-sync` sees it.
@@ -36,12 +36,18 @@ impl LongMemory for Split {
     }
 }
 
+/// What a page in two parts is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum SplitKind {
+    Fence,
+    Event,
+}
+
 #[derive(Debug)]
 enum Words {
     /// Of a stream.
     Stream(Arc<TableWords>),
-    Fence(Split),
-    Event(Split),
+    Split(SplitKind, Split),
     KeyedMutex(Arc<TableWords>),
 }
 
@@ -49,7 +55,8 @@ enum Words {
 #[derive(Debug)]
 pub(crate) struct Page {
     words: Words,
-    read_only: OwnedFd,
+    /// Made when somebody gets it first.
+    read_only: Option<OwnedFd>,
     /// For a page with one writer, until he has mapped it.
     writable: Option<OwnedFd>,
 }
@@ -57,10 +64,15 @@ pub(crate) struct Page {
 impl SparePage {
     pub(crate) fn make() -> Result<Self> {
         let bytes = u64::try_from(PAGE_BYTES).unwrap_or_default();
-        let writable = memfd::create("handfast page", bytes)?;
-        let mapping = mapping::map_writable(writable.as_fd(), bytes)?;
-        let read_only = memfd::read_only(writable.as_fd())?;
-        Ok(Self { mapping, writable, read_only })
+        let (mapping, writable) = mapping::create_shared("handfast page", bytes)?;
+        Ok(Self { mapping, writable, read_only: None })
+    }
+
+    /// One for a stream, whose pages are always given out to be read as well.
+    pub(crate) fn make_for_stream() -> Result<Self> {
+        let mut page = Self::make()?;
+        page.read_only = Some(memfd::read_only(page.writable.as_fd())?);
+        Ok(page)
     }
 
     /// Makes it a page of this kind; none when it has the wrong size, which a page of ours has not.
@@ -77,21 +89,11 @@ impl SparePage {
             PageKind::StreamReceiver => stream(mapping, page::PageKind::StreamReceiver)?,
             PageKind::Fence { value } => {
                 let words = Split(mapping.into_split(LINE_BYTES)?);
-                fence::format(&words, value).ok()?;
-                Words::Fence(words)
+                Words::Split(fence(&words, value)?, words)
             }
             PageKind::Event { reset, signaled } => {
                 let words = Split(mapping.into_split(LINE_BYTES)?);
-                let reset = match reset {
-                    Reset::Manual => event::Reset::Manual,
-                    Reset::Auto => event::Reset::Auto,
-                };
-                let initially = match signaled {
-                    true => event::Initially::Signaled,
-                    false => event::Initially::Unsignaled,
-                };
-                event::format(&words, reset, initially).ok()?;
-                Words::Event(words)
+                Words::Split(event(&words, reset, signaled)?, words)
             }
             PageKind::KeyedMutex => {
                 let words = mapping.into_words();
@@ -103,6 +105,24 @@ impl SparePage {
     }
 }
 
+fn fence(words: &Split, value: u64) -> Option<SplitKind> {
+    fence::format(words, value).ok()?;
+    Some(SplitKind::Fence)
+}
+
+fn event(words: &Split, reset: Reset, signaled: bool) -> Option<SplitKind> {
+    let reset = match reset {
+        Reset::Manual => event::Reset::Manual,
+        Reset::Auto => event::Reset::Auto,
+    };
+    let initially = match signaled {
+        true => event::Initially::Signaled,
+        false => event::Initially::Unsignaled,
+    };
+    event::format(words, reset, initially).ok()?;
+    Some(SplitKind::Event)
+}
+
 fn stream(mapping: WritableMapping, kind: page::PageKind) -> Option<Words> {
     let words = mapping.into_words();
     page::format(words.words(), kind).ok()?;
@@ -110,6 +130,38 @@ fn stream(mapping: WritableMapping, kind: page::PageKind) -> Option<Words> {
 }
 
 impl Page {
+    /// Makes it a page of another kind, whose words have the same widths; whether it is one now.
+    /// Its client still has it mapped, so nothing that was in it is left or looked at.
+    pub(crate) fn reformat(&mut self, kind: PageKind) -> bool {
+        match (&mut self.words, kind) {
+            (Words::Split(now, words), PageKind::Fence { value }) => {
+                page::clear_split(words);
+                fence(words, value).map(|kind| *now = kind).is_some()
+            }
+            (Words::Split(now, words), PageKind::Event { reset, signaled }) => {
+                page::clear_split(words);
+                event(words, reset, signaled).map(|kind| *now = kind).is_some()
+            }
+            (Words::KeyedMutex(words), PageKind::KeyedMutex) => {
+                page::clear(words.words());
+                keyed_mutex::format(words.words()).is_ok()
+            }
+            (Words::Stream(_) | Words::Split(..) | Words::KeyedMutex(_), _) => false,
+        }
+    }
+
+    /// Makes sure that [`Self::read_only`] has one to give.
+    ///
+    /// # Errors
+    ///
+    /// The descriptor limit.
+    pub(crate) fn make_read_only(&mut self) -> Result<()> {
+        if let (None, Some(writable)) = (&self.read_only, &self.writable) {
+            self.read_only = Some(memfd::read_only(writable.as_fd())?);
+        }
+        Ok(())
+    }
+
     /// Its writer has mapped it: from now on no descriptor gives write access to anybody.
     pub(crate) fn seal(&mut self, id: PageId) {
         let Some(writable) = self.writable.take() else { return };
@@ -125,8 +177,9 @@ impl Page {
         self.writable.as_ref().map(|memory| memory.as_fd())
     }
 
-    pub(crate) fn read_only(&self) -> BorrowedFd<'_> {
-        self.read_only.as_fd()
+    /// For who may read it; none before [`Self::make_read_only`].
+    pub(crate) fn read_only(&self) -> Option<BorrowedFd<'_>> {
+        self.read_only.as_ref().map(|memory| memory.as_fd())
     }
 
     /// The receiver that wrote it has gone.
@@ -156,7 +209,7 @@ impl Page {
 
     /// A client that may write it has come.
     pub(crate) fn take_seat(&self, seat: u32, signaller: Signaller) {
-        if let Words::Fence(words) = &self.words {
+        if let Words::Split(SplitKind::Fence, words) = &self.words {
             let signaller = match signaller {
                 Signaller::Yes => fence::Signaller::Yes,
                 Signaller::No => fence::Signaller::No,
@@ -168,14 +221,14 @@ impl Page {
     /// It has gone.
     pub(crate) fn leave_seat(&self, seat: u32, leaving: Leaving) {
         match &self.words {
-            Words::Fence(words) => {
+            Words::Split(SplitKind::Fence, words) => {
                 let gone = match leaving {
                     Leaving::Released => fence::Gone::Released,
                     Leaving::Died => fence::Gone::Died,
                 };
                 fence::leave(words, seat, gone, &Waker);
             }
-            Words::Event(words) => event::leave(words, seat, &Waker),
+            Words::Split(SplitKind::Event, words) => event::leave(words, seat, &Waker),
             Words::Stream(_) | Words::KeyedMutex(_) => {}
         }
     }
@@ -190,8 +243,8 @@ impl Page {
     /// So many wait on it that cannot write it.
     pub(crate) fn set_readers(&self, count: u32) {
         match &self.words {
-            Words::Fence(words) => fence::set_readers(words, count),
-            Words::Event(words) => event::set_readers(words, count),
+            Words::Split(SplitKind::Fence, words) => fence::set_readers(words, count),
+            Words::Split(SplitKind::Event, words) => event::set_readers(words, count),
             Words::Stream(_) | Words::KeyedMutex(_) => {}
         }
     }

@@ -38,6 +38,7 @@ pub(crate) struct Store {
     handles_by_inode: BTreeMap<u64, Vec<HandleId>>,
     payloads: BTreeMap<PayloadId, Payload>,
     spare_pages: Vec<SparePage>,
+    spare_stream_pages: Vec<SparePage>,
     spare_pipes: Vec<Pipe>,
 }
 
@@ -51,6 +52,12 @@ impl Store {
         while self.spare_pages.len() < needed.pages {
             self.spare_pages.push(SparePage::make()?);
         }
+        while self.spare_stream_pages.len() < needed.stream_pages {
+            self.spare_stream_pages.push(SparePage::make_for_stream()?);
+        }
+        if let Some(page) = needed.view.and_then(|page| self.pages.get_mut(&page)) {
+            page.make_read_only()?;
+        }
         while self.spare_pipes.len() < needed.handles {
             let (kept, read_end) = pipe::handle_pipe()?;
             let inode = kept.inode()?;
@@ -62,12 +69,13 @@ impl Store {
     /// Gives back what is held ready.
     pub(crate) fn trim(&mut self) {
         self.spare_pages.clear();
+        self.spare_stream_pages.clear();
         self.spare_pipes.clear();
     }
 
     /// Pages, those held ready included.
     pub(crate) fn pages(&self) -> usize {
-        self.pages.len() + self.spare_pages.len()
+        self.pages.len() + self.spare_pages.len() + self.spare_stream_pages.len()
     }
 
     /// Shared memory that is alive because of this process.
@@ -81,12 +89,25 @@ impl Store {
     ///
     /// When nothing was reserved: a request used more than the model said it would.
     pub(crate) fn make_page(&mut self, id: PageId, kind: PageKind) {
-        let spare = self.spare_pages.pop();
+        let spare = match kind {
+            PageKind::StreamSender | PageKind::StreamReceiver => self.spare_stream_pages.pop(),
+            PageKind::Fence { .. } | PageKind::Event { .. } | PageKind::KeyedMutex => {
+                self.spare_pages.pop()
+            }
+        };
         assert!(spare.is_some(), "a page was needed and none was reserved");
         let Some(spare) = spare else { return };
         let page = spare.format(kind);
         assert!(page.is_some(), "a page of our own has the wrong size");
         self.pages.extend(page.map(|page| (id, page)));
+    }
+
+    /// # Panics
+    ///
+    /// When the page is not there or its words have other widths: the model keeps them apart.
+    pub(crate) fn reformat_page(&mut self, id: PageId, kind: PageKind) {
+        let reformatted = self.pages.get_mut(&id).is_some_and(|page| page.reformat(kind));
+        assert!(reformatted, "a page was to be used again that cannot be");
     }
 
     /// # Panics

@@ -3,9 +3,10 @@
 
 mod admission;
 mod answer;
+mod hear;
 mod letters;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd};
@@ -23,10 +24,11 @@ use handfast_sys::{clock, pidfd, process};
 use thiserror::Error as ThisError;
 use tracing::{debug, info};
 
-use self::answer::Inbox;
 use crate::door::{Door, Stage};
 use crate::store::Store;
 use crate::undertaker::Undertaker;
+
+use hear::PutOff;
 
 /// When a broker without clients and objects leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +106,10 @@ pub struct Broker {
     /// Since when it has been idle, on the monotonic clock.
     idle_since_ns: Option<u64>,
     started_ns: u64,
+    /// Whether the last words of somebody are heard, which are no reason to hear others.
+    hearing: bool,
+    /// What was read before its turn.
+    put_off: VecDeque<PutOff>,
     buffer: Vec<u8>,
 }
 
@@ -158,6 +164,8 @@ impl Broker {
             look_at_ns: None,
             idle_since_ns: Some(clock::now_ns()),
             started_ns: unix_time_ns(),
+            hearing: false,
+            put_off: VecDeque::new(),
             buffer: vec![0; wire::MESSAGE_BYTES_MAX],
         })
     }
@@ -176,7 +184,9 @@ impl Broker {
         info!(pid = std::process::id(), socket = ?self.config.socket, "serving");
         let mut events = Vec::new();
         loop {
-            self.poller.wait(&mut events, self.timeout_ns())?;
+            let timeout_ns = if self.put_off.is_empty() { self.timeout_ns() } else { Some(0) };
+            self.poller.wait(&mut events, timeout_ns)?;
+            self.catch_up();
             for event in &events {
                 if self.turn(event)? == Next::Leave {
                     info!("stopped by a signal");
@@ -250,11 +260,13 @@ impl Broker {
     fn turn(&mut self, event: &Event) -> Result<Next, ServeError> {
         let number = event.token & !TAG;
         match event.token & TAG {
-            DOOR => {
-                self.receive(number);
+            DOOR => self.receive(number),
+            PROCESS => {
+                if self.doors.get(&number).is_some_and(|d| pidfd::has_exited(d.process.as_fd())) {
+                    self.hear_last_words(number);
+                }
             }
             BELL => self.rung(number),
-            PROCESS => self.end_if_exited(number),
             HANDLE => {
                 // The number is never used again, so an event that waited cannot hit another.
                 let handle = HandleId(number);
@@ -290,18 +302,6 @@ impl Broker {
         if let Err(error) = self.poller.remove(watched) {
             debug!(%error, "a descriptor was not watched");
         }
-    }
-
-    /// Ends the connection of a process that has ended, after what it had still to say: who drops
-    /// something and exits has not died with it.
-    fn end_if_exited(&mut self, number: u64) {
-        let exited = |door: &Door| pidfd::has_exited(door.process.as_fd());
-        if !self.doors.get(&number).is_some_and(exited) {
-            return;
-        }
-        // Nobody adds to it: what another process says in this connection ends it.
-        while self.receive(number) == Inbox::MayHaveMore {}
-        self.end(number, "its process has ended");
     }
 
     /// Ends a connection: what its client held is dropped.

@@ -429,7 +429,7 @@ fn refusal_kind(error: &object::Error) -> ErrorKind {
         | E::PayloadTooSmall { .. }
         | E::PayloadMissing
         | E::SpecInvalid { .. } => ErrorKind::Invalid,
-        E::HandleUnknown => ErrorKind::HandleInvalid,
+        E::HandleUnknown | E::HandleNotHeld { .. } => ErrorKind::HandleInvalid,
     }
 }
 

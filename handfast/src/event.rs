@@ -13,6 +13,7 @@ use crate::async_wait::{self, Reached};
 use crate::client::ObjectInfo;
 use crate::error::{Cause, Result};
 use crate::handle::Handle;
+use crate::held::OwnHandle;
 use crate::opened::{Came, Opened, Registration};
 use crate::wait::{Ticket, WaitOutcome, wait_one};
 use crate::words::{Futex, PrivateWords, SharedWords};
@@ -36,17 +37,19 @@ use crate::words::{Futex, PrivateWords, SharedWords};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Event {
+    /// Dropped before the opening, so that nothing of the object is left when that goes.
+    handle: Option<Arc<OwnHandle>>,
     core: Arc<Core>,
-    handle: Option<Arc<Handle>>,
 }
 
 #[derive(Debug)]
 pub(crate) struct Core {
     reset: Reset,
-    /// Where the event is until it is shared; none for one that was opened.
+    /// Where the event is until it is shared; none for one that was opened, or has a name at once.
     private: Option<Private>,
-    shared: OnceLock<Shared>,
+    /// Dropped before the page, which the broker must know to be free before it is offered.
     registration: Registration,
+    shared: OnceLock<Shared>,
 }
 
 #[derive(Debug)]
@@ -91,7 +94,8 @@ impl Event {
         Ok(Self { core: Arc::new(core), handle: None })
     }
 
-    /// Makes an event with a name, which it bears until its last copy here is dropped.
+    /// Makes an event with a name, which it bears until its last copy here is dropped, or this
+    /// process ends.
     ///
     /// # Errors
     ///
@@ -101,8 +105,10 @@ impl Event {
     ///
     /// While the broker answers, or is started.
     pub fn create(name: &str, reset: Reset) -> Result<Self> {
-        let mut made = Self::new(reset)?;
-        made.handle = Some(Arc::new(made.share(Some(name), AccessMask::GENERIC_ALL)?));
+        let (spec, access) = (Spec::Event { reset, signaled: false }, AccessMask::GENERIC_ALL);
+        let (opened, handle, came) = Opened::create(spec, Some(name), access, &[])?;
+        let mut made = Self::of((opened, spec, came))?;
+        made.handle = Some(Arc::new(handle));
         Ok(made)
     }
 

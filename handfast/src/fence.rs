@@ -15,6 +15,7 @@ use crate::client::ObjectInfo;
 use crate::error::{Cause, Result};
 use crate::event::Event;
 use crate::handle::Handle;
+use crate::held::OwnHandle;
 use crate::link::deadline_ns;
 use crate::opened::{Came, Opened, Registration};
 use crate::wait::{Ticket, WaitObject, WaitOutcome};
@@ -42,16 +43,18 @@ use crate::words::{Futex, PrivateWords, SharedWords, sleep};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Fence {
+    /// Dropped before the opening, so that nothing of the object is left when that goes.
+    handle: Option<Arc<OwnHandle>>,
     core: Arc<Core>,
-    handle: Option<Arc<Handle>>,
 }
 
 #[derive(Debug)]
 pub(crate) struct Core {
-    /// Where the fence is until it is shared; none for one that was opened.
+    /// Where the fence is until it is shared; none for one that was opened, or has a name at once.
     private: Option<Private>,
-    shared: OnceLock<Shared>,
+    /// Dropped before the page, which the broker must know to be free before it is offered.
     registration: Registration,
+    shared: OnceLock<Shared>,
 }
 
 #[derive(Debug)]
@@ -85,7 +88,8 @@ impl Fence {
         Ok(Self { core: Arc::new(core), handle: None })
     }
 
-    /// Makes a fence with a name, which it bears until its last copy here is dropped.
+    /// Makes a fence with a name, which it bears until its last copy here is dropped, or this process
+    /// ends.
     ///
     /// # Errors
     ///
@@ -95,8 +99,10 @@ impl Fence {
     ///
     /// While the broker answers, or is started.
     pub fn create(name: &str, value: u64) -> Result<Self> {
-        let mut made = Self::new(value)?;
-        made.handle = Some(Arc::new(made.share(Some(name), AccessMask::GENERIC_ALL)?));
+        let (spec, access) = (Spec::Fence { value }, AccessMask::GENERIC_ALL);
+        let (opened, handle, came) = Opened::create(spec, Some(name), access, &[])?;
+        let mut made = Self::of((opened, spec, came))?;
+        made.handle = Some(Arc::new(handle));
         Ok(made)
     }
 

@@ -1,6 +1,7 @@
-//! Who holds an object: openings, as the broker counts them, and handles, as /proc shows them.
+//! Who holds an object: openings and handles that are numbers, as the broker counts them, and other
+//! handles, as /proc shows them.
 //!
-//! A handle is a descriptor, and copies of it are the kernel's business: the broker knows the pipe
+//! Most are descriptors, and copies of them are the kernel's business: the broker knows the pipe
 //! behind each, not who has it. /proc shows the descriptors of the processes that one may look at,
 //! and none that is being sent at the moment. So what is found are at least the holders there are.
 
@@ -11,7 +12,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use handfast_model::contract::access::AccessMask;
-use handfast_model::object::{Kind, OpeningFacts, Reply, Request};
+use handfast_model::object::{HeldFacts, Kind, OpeningFacts, Reply, Request};
 use handfast_sys::process;
 
 use crate::client::{Client, ObjectInfo, describe};
@@ -56,6 +57,17 @@ pub struct Holder {
     pub openings: Vec<Held>,
     /// The numbers of its descriptors that are handles of the object.
     pub descriptors: Vec<i32>,
+    /// The handles that it holds without a descriptor.
+    pub held: Vec<HeldHandle>,
+}
+
+/// A handle that a process holds without a descriptor, as the maker of an object with a name does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldHandle {
+    /// What it may do.
+    pub granted: AccessMask,
+    /// The same by name: the kind's own rights, then those of every kind.
+    pub rights: Vec<String>,
 }
 
 /// An opening of an object.
@@ -92,10 +104,10 @@ impl Client {
     fn holders_of(&mut self, look: &mut Look) -> Result<Holders> {
         let reading = Gauge::of(look)?.map(|gauge| gauge.read());
         let openings = self.openings(look)?;
-        let pipes = self.pipes(look)?;
+        let (pipes, held) = self.handles(look)?;
         let scan = if pipes.is_empty() { Scan::default() } else { self.scan(&pipes) };
         // What was closed meanwhile is not unseen, it is gone.
-        let left = self.pipes(look)?;
+        let (left, _) = self.handles(look)?;
         let unseen = pipes.iter().filter(|pipe| left.contains(pipe) && !scan.pipes.contains(pipe));
         let unseen = unseen.count();
         let mut object =
@@ -108,6 +120,11 @@ impl Client {
         for one in openings {
             let holder = by_pid.entry(one.pid).or_insert_with(|| Holder::new(one.pid, one.uid));
             holder.openings.push(Held::of(&one, look.kind));
+        }
+        for one in held {
+            let holder = by_pid.entry(one.pid).or_insert_with(|| Holder::new(one.pid, one.uid));
+            let granted = one.granted.mask();
+            holder.held.push(HeldHandle { granted, rights: rights_by_name(granted, look.kind) });
         }
         let mut holders: Vec<_> = by_pid.into_values().collect();
         holders.sort_by_key(|holder| (holder.pid != object.pid, holder.pid));
@@ -147,8 +164,10 @@ impl Client {
         Ok(found)
     }
 
-    fn pipes(&mut self, look: &Look) -> Result<BTreeSet<u64>> {
-        Ok(self.link.handle_inodes(look.opening)?.into_iter().collect())
+    /// Its handles: pipes, and those that clients hold by number.
+    fn handles(&mut self, look: &Look) -> Result<(BTreeSet<u64>, Vec<HeldFacts>)> {
+        let (pipes, held) = self.link.handles(look.opening)?;
+        Ok((pipes.into_iter().collect(), held))
     }
 
     fn scan(&self, pipes: &BTreeSet<u64>) -> Scan {
@@ -160,7 +179,8 @@ impl Client {
 impl Holder {
     fn new(pid: i32, uid: u32) -> Self {
         let program = process::program_name(pid);
-        Self { pid, program, uid, openings: Vec::new(), descriptors: Vec::new() }
+        let (openings, descriptors, held) = (Vec::new(), Vec::new(), Vec::new());
+        Self { pid, program, uid, openings, descriptors, held }
     }
 }
 

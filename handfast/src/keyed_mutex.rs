@@ -16,9 +16,10 @@ use handfast_sys::signals::Blocked;
 
 use crate::error::{Cause, Result};
 use crate::link::deadline_ns;
-use crate::opened::Came;
+use crate::opened::{Came, Page};
 use crate::sender::page_bytes;
 use crate::session::Process;
+use crate::spare::{Home, Mapped};
 use crate::wait::WaitOutcome;
 use crate::words::{Futex, sleep};
 
@@ -33,6 +34,8 @@ use crate::words::{Futex, sleep};
 pub struct KeyedMutex {
     mutex: keyed_mutex::KeyedMutex<LockPage, Futex, LockPage>,
     process: Process,
+    /// Where the page goes in the end; none for another's.
+    home: Option<Home>,
 }
 
 /// What a keyed mutex is at a moment.
@@ -59,14 +62,20 @@ impl KeyedMutex {
     /// The mutex of a surface that was just opened, if it has one. To be asked before its memory.
     pub(crate) fn open(came: &mut Came) -> Result<Option<Self>> {
         let owner = came.parts.owner;
-        let Some((page, _)) = came.page()? else { return Ok(None) };
         let process = Process::own()?;
-        let list = process.robust_list()?;
-        let mapping = RobustMapping::map(&list, page.as_fd(), page_bytes())?;
+        let mapping = match came.page()? {
+            None => return Ok(None),
+            Some(Page::Sent(page, _)) => {
+                let list = process.robust_list()?;
+                Arc::new(RobustMapping::map(&list, page.as_fd(), page_bytes())?)
+            }
+            Some(Page::Kept(Mapped::Lock(mapping))) => mapping,
+            Some(Page::Kept(Mapped::Split(_))) => return Err(Cause::Unexpected.into()),
+        };
         let opening = NonZeroU32::new(owner).ok_or(Cause::Unexpected)?;
-        let page = LockPage(Arc::new(mapping));
+        let page = LockPage(mapping);
         let mutex = keyed_mutex::KeyedMutex::new(page.clone(), Futex, page, opening)?;
-        Ok(Some(Self { mutex, process }))
+        Ok(Some(Self { mutex, process, home: came.home() }))
     }
 
     /// Waits until it is free for this key, and takes it.
@@ -166,8 +175,15 @@ impl KeyedMutexStatus {
 impl Drop for KeyedMutex {
     fn drop(&mut self) {
         // A forked child has nothing of it.
-        if self.process.is_own() {
-            self.mutex.abandon();
+        if !self.process.is_own() {
+            return;
+        }
+        self.mutex.abandon();
+        let LockPage(mapping) = self.mutex.memory();
+        // What is in the list of locks stays there until the process ends.
+        let is_free = mapping.change().is_ok_and(|change| !change.is_linked());
+        if let (true, Some(home)) = (is_free, &self.home) {
+            home.take_back(Mapped::Lock(Arc::clone(mapping)));
         }
     }
 }

@@ -8,7 +8,7 @@ use handfast_broker::Users;
 use handfast_broker::activation::{self, Activation, ActivationError};
 use handfast_broker::place::Place;
 use handfast_image::{broker_program, start_broker};
-use handfast_model::object::{Event, OpeningId, Reply, Request};
+use handfast_model::object::{Event, HandleForm, HeldFacts, OpeningId, Reply, Request};
 use handfast_model::wire::{self, BrokerMessage, ClientMessage, Health, Hello, Welcome, WireError};
 use handfast_sync::mailbox::AnsweredWhere;
 use handfast_sys::fork::ForkGuard;
@@ -206,11 +206,10 @@ impl Link {
         if mailbox.ask(message).is_err() {
             return Ok(None);
         }
-        let answered = mailbox.wait(|| match socket.has_hung_up() {
-            Ok(false) => Ok(()),
-            Ok(true) if mailbox.was_heard() => Err(Cause::BrokerLost.into()),
-            Ok(true) => Err(Cause::Unheard.into()),
-            Err(error) => Err(error.into()),
+        let answered = mailbox.wait(|| match (socket.has_hung_up(), mailbox.was_heard()) {
+            (false, _) => Ok(()),
+            (true, true) => Err(Cause::BrokerLost.into()),
+            (true, false) => Err(Cause::Unheard.into()),
         });
         // A question that was given up would be answered into the next one.
         self.lost |= answered.is_err();
@@ -264,9 +263,9 @@ impl Link {
         }
     }
 
-    /// The pipes that are the handles of an opened object, as /proc numbers them.
+    /// The handles of an opened object: pipes, as /proc numbers them, and those that clients hold.
     #[expect(clippy::wildcard_enum_match_arm, reason = "what is not the answer is sorted")]
-    pub(crate) fn handle_inodes(&mut self, opening: OpeningId) -> Result<Vec<u64>> {
+    pub(crate) fn handles(&mut self, opening: OpeningId) -> Result<(Vec<u64>, Vec<HeldFacts>)> {
         let number = self.next_number()?;
         self.send_message(
             &ClientMessage::Handles { number, opening }.encode(),
@@ -276,8 +275,8 @@ impl Link {
         loop {
             let Some((message, descriptors)) = self.receive()? else { return Err(self.lose()) };
             match message {
-                BrokerMessage::Handles { number: answered, inodes } if answered == number => {
-                    return Ok(inodes);
+                BrokerMessage::Handles { number: answered, inodes, held } if answered == number => {
+                    return Ok((inodes, held));
                 }
                 other => self.sort(other, descriptors)?,
             }
@@ -425,9 +424,10 @@ impl Link {
             Heard::Message(message, descriptors) => Ok(Some((message, descriptors))),
             Heard::HangUp => Ok(None),
             Heard::CutOff(message) => {
-                // Nobody will ever have the opening that it tells of.
-                if let Some(opening) = message.as_ref().and_then(opening_in) {
-                    self.tell_waiting(&Request::Drop { opening })?;
+                // Nobody will ever have what it tells of.
+                for request in message.as_ref().map_or([None, None], given_in).into_iter().flatten()
+                {
+                    self.tell_waiting(&request)?;
                 }
                 Err(no_room())
             }
@@ -493,20 +493,19 @@ fn message_alone(bytes: &[u8]) -> Option<BrokerMessage> {
     }
 }
 
-/// The opening that an answer gives.
-#[expect(clippy::wildcard_enum_match_arm, reason = "what gives none is not looked at")]
-const fn opening_in(message: &BrokerMessage) -> Option<OpeningId> {
-    match message {
-        BrokerMessage::Reply {
-            reply:
-                Reply::Created { opening, .. }
-                | Reply::Opened { opening, .. }
-                | Reply::StreamCreated { opening, .. }
-                | Reply::StreamOpened { opening, .. },
-            ..
-        } => Some(*opening),
-        _ => None,
-    }
+/// How to give back what an answer gives: a handle that is a number, and an opening.
+#[expect(clippy::wildcard_enum_match_arm, reason = "what gives nothing is not looked at")]
+fn given_in(message: &BrokerMessage) -> [Option<Request>; 2] {
+    let BrokerMessage::Reply { reply, .. } = message else { return [None, None] };
+    let (opening, handle) = match reply {
+        Reply::Created { opening, handle, form, .. }
+        | Reply::StreamCreated { opening, handle, form, .. } => (*opening, Some((*handle, *form))),
+        Reply::Opened { opening, .. } | Reply::StreamOpened { opening, .. } => (*opening, None),
+        _ => return [None, None],
+    };
+    let held = handle.filter(|(_, form)| *form == HandleForm::Held);
+    let handle = held.map(|(handle, _)| Request::DropHandle { handle });
+    [handle, Some(Request::Drop { opening })]
 }
 
 fn no_room() -> Error {

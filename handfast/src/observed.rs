@@ -129,7 +129,7 @@ impl Gauge {
         let mapping = mapping::map_read_only(page.as_fd(), page_bytes())?;
         let split = |mapping: ReadMapping| -> Result<SharedWords> {
             let words = mapping.into_split(LINE_BYTES);
-            Ok(SharedWords(words.ok_or(Cause::Unexpected)?))
+            Ok(SharedWords::new(words.ok_or(Cause::Unexpected)?, None))
         };
         let page = match look.kind {
             Kind::Surface => {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use handfast_model::contract::access::AccessMask;
 use handfast_model::object::{
-    Kind, ObjectId, OpeningId, Parts, RawName, Reply, Request, Spec, View,
+    HandleForm, HandleId, Kind, ObjectId, OpeningId, Parts, RawName, Reply, Request, Spec, View,
 };
 use handfast_model::security::Granted;
 use handfast_sync::Seat;
@@ -15,10 +15,12 @@ use handfast_sys::mapping;
 use crate::client::{ObjectInfo, describe};
 use crate::error::{Cause, Result};
 use crate::handle::Handle;
+use crate::held::{Bears, OwnHandle};
 use crate::link::next_descriptor;
 use crate::memory::Memory;
 use crate::sender::page_bytes;
-use crate::session::{self, Descriptors, Process, Session};
+use crate::session::{self, Descriptors, Look, Process, Session};
+use crate::spare::{Home, Mapped};
 use crate::words::SharedWords;
 
 /// An opening. Dropping it gives it back.
@@ -37,18 +39,80 @@ pub(crate) struct Came {
     pub(crate) parts: Parts,
     /// The page, then the memory, as far as there are any.
     pub(crate) descriptors: Descriptors,
+    /// The page, if it was there.
+    kept: Option<Mapped>,
+    /// Where the page goes in the end, if the object was made here.
+    home: Option<Home>,
+}
+
+/// A page that came with an opening.
+pub(crate) enum Page {
+    /// To be mapped.
+    Sent(OwnedFd, View),
+    /// Mapped already, writable: formatted anew.
+    Kept(Mapped),
+}
+
+/// A handle that was asked for with a new object or share.
+pub(crate) trait NewHandle: Sized {
+    /// How it is held.
+    const FORM: HandleForm;
+
+    /// It, of what the broker said; its descriptor, if it is one, is the next.
+    fn take(given: Given<'_>, granted: Granted, descriptors: &mut Descriptors) -> Result<Self>;
+}
+
+/// What a new handle is of.
+pub(crate) struct Given<'a> {
+    session: &'a Arc<Session>,
+    handle: HandleId,
+    name: Option<&'a str>,
+    object: ObjectId,
+    kind: Kind,
+}
+
+impl NewHandle for Handle {
+    const FORM: HandleForm = HandleForm::Descriptor;
+
+    fn take(given: Given<'_>, granted: Granted, descriptors: &mut Descriptors) -> Result<Self> {
+        Self::new(next_descriptor(descriptors)?, given.object, given.kind, granted)
+    }
+}
+
+impl NewHandle for OwnHandle {
+    const FORM: HandleForm = HandleForm::Held;
+
+    fn take(given: Given<'_>, _granted: Granted, _: &mut Descriptors) -> Result<Self> {
+        let bears = if given.name.is_some() { Bears::Name } else { Bears::Nothing };
+        Ok(Self::new(Arc::clone(given.session), given.handle, bears))
+    }
 }
 
 impl Came {
-    /// The page, and whether it may be written.
-    pub(crate) fn page(&mut self) -> Result<Option<(OwnedFd, View)>> {
+    /// The page.
+    pub(crate) fn page(&mut self) -> Result<Option<Page>> {
+        if let Some(kept) = self.kept.take() {
+            return Ok(Some(Page::Kept(kept)));
+        }
         let Some((_, view)) = self.parts.page else { return Ok(None) };
-        Ok(Some((next_descriptor(&mut self.descriptors)?, view)))
+        Ok(Some(Page::Sent(next_descriptor(&mut self.descriptors)?, view)))
+    }
+
+    /// Where the page goes in the end, if the object was made here.
+    pub(crate) const fn home(&mut self) -> Option<Home> {
+        self.home.take()
     }
 
     /// The page as two parts of words, mapped.
     pub(crate) fn split_page(&mut self) -> Result<Option<(SharedWords, View)>> {
-        let Some((page, view)) = self.page()? else { return Ok(None) };
+        let (page, view) = match self.page()? {
+            None => return Ok(None),
+            Some(Page::Sent(page, view)) => (page, view),
+            Some(Page::Kept(Mapped::Split(words))) => {
+                return Ok(Some((SharedWords::new(words, self.home()), View::Writable)));
+            }
+            Some(Page::Kept(Mapped::Lock(_))) => return Err(Cause::Unexpected.into()),
+        };
         let split = match view {
             View::Writable => {
                 mapping::map_writable(page.as_fd(), page_bytes())?.into_split(LINE_BYTES)
@@ -61,7 +125,7 @@ impl Came {
                 mapping::map_read_only(page.as_fd(), page_bytes())?.into_split(LINE_BYTES)
             }
         };
-        Ok(Some((SharedWords(split.ok_or(Cause::Unexpected)?), view)))
+        Ok(Some((SharedWords::new(split.ok_or(Cause::Unexpected)?, self.home()), view)))
     }
 
     /// The memory, mapped; to be asked for after the page.
@@ -74,22 +138,51 @@ impl Came {
 
 impl Opened {
     /// Makes an object with a first share, and the handle that this share has.
-    pub(crate) fn create(
+    pub(crate) fn create<H: NewHandle>(
         spec: Spec,
         name: Option<&str>,
         access: AccessMask,
         memory: &[BorrowedFd<'_>],
-    ) -> Result<(Self, Handle, Came)> {
-        let request = Request::Create { spec, name: name.map(RawName::from), access };
-        let (session, reply, mut descriptors) = session::call(name, &request, memory)?;
-        let Reply::Created { object, opening, granted, parts, .. } = reply else {
+    ) -> Result<(Self, H, Came)> {
+        let (session, made) = session::call_with(Look::at(memory), |session| {
+            let (offered, mapped) = session.spares.take(&spec).unzip();
+            let (form, spare) = (H::FORM, offered);
+            let name_units = name.map(RawName::from);
+            let request = Request::Create { spec, name: name_units, access, form, spare };
+            match session.call(name, &request, memory) {
+                Ok(answer) => Ok((answer, offered, mapped)),
+                Err(error) => {
+                    // The broker has it as before.
+                    if let Some((page, mapped)) = offered.zip(mapped) {
+                        session.spares.keep(page, mapped);
+                    }
+                    Err(error)
+                }
+            }
+        })?;
+        let ((reply, descriptors), offered, mapped) = made;
+        let Reply::Created { object, opening, handle, form, granted, parts } = reply else {
             return Err(Cause::Unexpected.into());
         };
+        if form != H::FORM {
+            return Err(Cause::Unexpected.into());
+        }
         let kind = spec.kind();
         let own = Granted::to_creator(AccessMask::GENERIC_ALL, &kind.rules().mapping);
         let opened = Self { session, opening, object, kind, granted: own };
-        let handle = Handle::new(next_descriptor(&mut descriptors)?, object, kind, granted)?;
-        Ok((opened, handle, Came { parts, descriptors }))
+        let session = &opened.session;
+        let mut descriptors = descriptors.into_iter();
+        let given = Given { session, handle, name, object, kind };
+        let handle = H::take(given, granted, &mut descriptors)?;
+        // What was offered and not taken is forgotten, here as there.
+        let kept = mapped.filter(|_| parts.spare == offered);
+        if kept.is_none() && parts.spare.is_some() {
+            return Err(Cause::Unexpected.into());
+        }
+        let page = parts.spare.or(parts.page.map(|(page, _)| page));
+        let home = page.map(|page| Home { session: Arc::clone(session), page });
+        let came = Came { parts, descriptors, kept, home };
+        Ok((opened, handle, came))
     }
 
     /// Opens by name.
@@ -117,7 +210,7 @@ impl Opened {
         if spec.kind() != kind {
             return Err(Cause::Unexpected.into());
         }
-        Ok((opened, spec, Came { parts, descriptors }))
+        Ok((opened, spec, Came { parts, descriptors, kept: None, home: None }))
     }
 
     /// This process's seat at the object's page, which all its openings share.
@@ -126,14 +219,19 @@ impl Opened {
     }
 
     /// Makes another share over it.
-    pub(crate) fn share(&self, name: Option<&str>, access: AccessMask) -> Result<Handle> {
-        let name_units = name.map(RawName::from);
-        let request = Request::Share { opening: self.opening, name: name_units, access };
+    pub(crate) fn share<H: NewHandle>(&self, name: Option<&str>, access: AccessMask) -> Result<H> {
+        let (opening, form) = (self.opening, H::FORM);
+        let request = Request::Share { opening, name: name.map(RawName::from), access, form };
         let (reply, descriptors) = self.session.call(name, &request, &[])?;
-        let Reply::Handle { object, granted, .. } = reply else {
+        let Reply::Handle { object, handle, form: answered, granted } = reply else {
             return Err(Cause::Unexpected.into());
         };
-        Handle::new(next_descriptor(&mut descriptors.into_iter())?, object, self.kind, granted)
+        if answered != form {
+            return Err(Cause::Unexpected.into());
+        }
+        let (session, kind) = (&self.session, self.kind);
+        let given = Given { session, handle, name, object, kind };
+        H::take(given, granted, &mut descriptors.into_iter())
     }
 
     /// What the broker knows of the object.
@@ -198,12 +296,12 @@ impl Registration {
 
     /// Makes a share. The first one makes the object: `create` asks for it, and is called once,
     /// with nobody else sharing.
-    pub(crate) fn share(
+    pub(crate) fn share<H: NewHandle>(
         &self,
         name: Option<&str>,
         access: AccessMask,
-        create: impl FnOnce() -> Result<(Opened, Handle)>,
-    ) -> Result<Handle> {
+        create: impl FnOnce() -> Result<(Opened, H)>,
+    ) -> Result<H> {
         self.check_process()?;
         if let Some(opened) = self.opened.get() {
             return opened.share(name, access);

@@ -5,8 +5,9 @@ use handfast_model::object::{Kind, ObjectId, Spec, Writers};
 
 use crate::error::{Cause, Result};
 use crate::handle::Handle;
+use crate::held::OwnHandle;
 use crate::memory::{Memory, Sharing};
-use crate::opened::{Came, Opened, Registration};
+use crate::opened::{Came, NewHandle, Opened, Registration};
 
 /// Memory that processes share: a file mapping backed by the paging file, in Windows' words.
 ///
@@ -27,12 +28,13 @@ use crate::opened::{Came, Opened, Registration};
 /// ```
 #[derive(Debug)]
 pub struct Section {
+    /// Dropped before the opening, so that nothing of the object is left when that goes.
+    handle: Option<OwnHandle>,
     size_bytes: u64,
     writers: Writers,
     memory: Option<Memory>,
     sharing: Option<Sharing>,
     registration: Registration,
-    handle: Option<Handle>,
 }
 
 impl Section {
@@ -65,7 +67,7 @@ impl Section {
         })
     }
 
-    /// Makes a section with a name, which it bears until it is dropped.
+    /// Makes a section with a name, which it bears until it is dropped, or this process ends.
     ///
     /// # Errors
     ///
@@ -78,13 +80,13 @@ impl Section {
         Self::new(size_bytes)?.named(name)
     }
 
-    /// Gives a section a name, which it bears until it is dropped.
+    /// Gives a section a name, which it bears until it is dropped, or this process ends.
     ///
     /// # Errors
     ///
     /// As [`Self::share`].
     pub fn named(mut self, name: &str) -> Result<Self> {
-        self.handle = Some(self.share(Some(name), AccessMask::GENERIC_ALL)?);
+        self.handle = Some(self.share_as(Some(name), AccessMask::GENERIC_ALL)?);
         Ok(self)
     }
 
@@ -157,6 +159,10 @@ impl Section {
     ///
     /// The handle is the caller's; the section does not keep it.
     pub fn share(&self, name: Option<&str>, access: AccessMask) -> Result<Handle> {
+        self.share_as(name, access)
+    }
+
+    fn share_as<H: NewHandle>(&self, name: Option<&str>, access: AccessMask) -> Result<H> {
         self.registration.share(name, access, || {
             let sharing = self.sharing.as_ref().ok_or(Cause::Unexpected)?;
             let spec = Spec::Section { size_bytes: self.size_bytes, writers: self.writers };

@@ -9,7 +9,8 @@ use handfast_model::contract::format::{Alignment, Format, Layout};
 use handfast_model::contract::frame::FrameRecord;
 use handfast_model::contract::limits::SLOT_BYTES_MAX;
 use handfast_model::object::{
-    self, Cap, GenerationLayout, ObjectId, OpeningId, PictureFacts, RawName, Reply, Request,
+    self, Cap, GenerationLayout, HandleForm, HandleId, ObjectId, OpeningId, PictureFacts, RawName,
+    Reply, Request,
 };
 use handfast_sync::page::PAGE_BYTES;
 use handfast_sync::park::Parked;
@@ -111,7 +112,7 @@ pub struct Sender {
     asked: Option<Ticket>,
     object: ObjectId,
     opening: OpeningId,
-    handle: Option<OwnedFd>,
+    handle: HandleId,
     link: Link,
 }
 
@@ -144,13 +145,14 @@ impl Sender {
         check_options(&options)?;
         let mut link = Link::connect()?;
         let access = AccessMask::GENERIC_ALL;
-        let request = Request::StreamCreate { name: Some(RawName::from(name)), access };
+        let name_units = Some(RawName::from(name));
+        let request = Request::StreamCreate { name: name_units, access, form: HandleForm::Held };
         let (reply, descriptors) = link.call(Some(name), &request, &[])?;
-        let Reply::StreamCreated { object, opening, .. } = reply else {
+        let Reply::StreamCreated { object, opening, handle, form: HandleForm::Held, .. } = reply
+        else {
             return Err(Cause::Unexpected.into());
         };
         let mut descriptors = descriptors.into_iter();
-        let handle = next_descriptor(&mut descriptors)?;
         let page = next_descriptor(&mut descriptors)?;
         let page = mapping::map_writable(page.as_fd(), page_bytes())?;
         let mut end = SendEnd::new(OwnWords(page.into_words()), Futex)?;
@@ -165,7 +167,7 @@ impl Sender {
             scratch: Vec::new(),
             object,
             opening,
-            handle: Some(handle),
+            handle,
             link,
             options,
         };
@@ -564,10 +566,13 @@ impl Drop for Sender {
             return;
         }
         self.end.end();
-        // The name is free when the last copy of the handle is closed, so that comes first.
-        self.handle = None;
-        if let Err(error) = self.link.tell(&Request::Drop { opening: self.opening }) {
-            debug!(%error, "the broker was not told that the stream has ended");
+        // Nobody waits for an answer: the connection is closed next, and whoever asks for the name
+        // after that has the broker read first what was said here.
+        let handle = Request::DropHandle { handle: self.handle };
+        for request in [handle, Request::Drop { opening: self.opening }] {
+            if let Err(error) = self.link.tell(&request) {
+                debug!(%error, "the broker was not told that the stream has ended");
+            }
         }
     }
 }

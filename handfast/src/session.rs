@@ -3,7 +3,7 @@
 //! A stream has a connection of its own; surfaces, fences, events, sections and handles share this
 //! one. A forked child has none of its parent's: it makes one when it first needs it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -21,6 +21,7 @@ use crate::error::{Cause, Result};
 use crate::keyed_mutex;
 use crate::link::{Answer, Link};
 use crate::mailbox::Notes;
+use crate::spare::Spares;
 
 /// A connection of this process.
 #[derive(Debug)]
@@ -30,12 +31,14 @@ pub(crate) struct Session {
     link: Mutex<Link>,
     /// Where the broker is told what was dropped, if it had room for a mailbox.
     notes: Option<Mutex<Notes>>,
-    /// Openings that were dropped and could not be told of there.
-    dropped: Mutex<Vec<OpeningId>>,
+    /// Openings and handles that were dropped and could not be told of there, in order.
+    dropped: Mutex<VecDeque<Request>>,
     /// Whether a thread waits until the broker listens, to tell it of them.
     telling: AtomicBool,
     /// This process's seats at the pages of the objects that it has open.
     seats: Mutex<BTreeMap<ObjectId, Weak<Seat>>>,
+    /// Mapped pages of objects of its own that are gone.
+    pub(crate) spares: Spares,
 }
 
 /// What one process of a line of processes, forked from one another, has. What its forebears left
@@ -123,26 +126,39 @@ pub(crate) fn call(
     request: &Request,
     descriptors: &[BorrowedFd<'_>],
 ) -> Result<(Arc<Session>, Reply, Descriptors)> {
-    // A letter that nobody took in shows that the broker has gone, so it need not be looked for.
-    let look = if descriptors.is_empty() { Look::Not } else { Look::First };
+    let ask = |session: &Arc<Session>| session.call(name, request, descriptors);
+    let (session, (reply, descriptors)) = call_with(Look::at(descriptors), ask)?;
+    Ok((session, reply, descriptors.into_iter()))
+}
+
+/// As [`call`], for what depends on the session.
+pub(crate) fn call_with<T>(
+    look: Look,
+    ask: impl Fn(&Arc<Session>) -> Result<T>,
+) -> Result<(Arc<Session>, T)> {
     let session = current(look)?;
-    let (session, answer) = match session.call(name, request, descriptors) {
+    match ask(&session) {
         Err(error) if error.is_unheard() => {
             let session = current(Look::First)?;
-            let answer = session.call(name, request, descriptors);
-            (session, answer)
+            let answer = ask(&session)?;
+            Ok((session, answer))
         }
-        answer => (session, answer),
-    };
-    let (reply, descriptors) = answer?;
-    Ok((session, reply, descriptors.into_iter()))
+        answer => Ok((session, answer?)),
+    }
 }
 
 /// Whether to look first if the broker is still there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Look {
+pub(crate) enum Look {
     First,
     Not,
+}
+
+impl Look {
+    /// A letter that nobody took in shows that the broker has gone, so it need not be looked for.
+    pub(crate) const fn at(descriptors: &[BorrowedFd<'_>]) -> Self {
+        if descriptors.is_empty() { Self::Not } else { Self::First }
+    }
 }
 
 /// The session of this process, connected to a broker that was there at some time, or, looked for,
@@ -164,9 +180,10 @@ fn current(look: Look) -> Result<Arc<Session>> {
         lost: AtomicBool::new(false),
         link: Mutex::new(link),
         notes: notes.map(Mutex::new),
-        dropped: Mutex::new(Vec::new()),
+        dropped: Mutex::new(VecDeque::new()),
         telling: AtomicBool::new(false),
         seats: Mutex::new(BTreeMap::new()),
+        spares: Spares::default(),
     });
     *held = Some(Arc::clone(&session));
     Ok(session)
@@ -212,15 +229,40 @@ impl Session {
     /// Gives an opening back, without waiting for anybody. In a forked child it is the parent's,
     /// and stays.
     pub(crate) fn drop_opening(self: &Arc<Self>, opening: OpeningId) {
-        if self.process.is_own() && !self.post(Note::Opening(opening)) {
-            lock(&self.dropped).push(opening);
+        self.drop_later(Request::Drop { opening });
+    }
+
+    /// Tells, without waiting for anybody, that something is given back.
+    pub(crate) fn drop_later(self: &Arc<Self>, request: Request) {
+        if self.process.is_own() && !self.post(&request) {
+            lock(&self.dropped).push_back(request);
             self.flush();
         }
     }
 
+    /// Tells at once that something is given back. It fails in a forked child, whose it is not, and
+    /// when the broker is gone, and what it held with it.
+    ///
+    /// # Blocking
+    ///
+    /// Where the mailbox is full or there is none, while another thread talks to the broker, or its
+    /// queue is full.
+    pub(crate) fn drop_now(self: &Arc<Self>, request: &Request) {
+        if self.process.is_own() && !self.post(request) {
+            drop(self.with(|link| link.tell_waiting(request)));
+        }
+    }
+
+    /// Whether it is of this process, and not of one that this one was forked from.
+    pub(crate) fn is_own(&self) -> bool {
+        self.process.is_own()
+    }
+
     /// Whether it could be told without a message.
-    fn post(&self, note: Note) -> bool {
-        self.notes.as_ref().is_some_and(|notes| lock(notes).post(note).is_ok())
+    fn post(&self, dropped: &Request) -> bool {
+        let note = Note::of(dropped);
+        let notes = self.notes.as_ref();
+        notes.zip(note).is_some_and(|(notes, note)| lock(notes).post(note).is_ok())
     }
 
     /// Tells what was dropped, unless somebody is talking: then he does it when he has finished. If
@@ -258,10 +300,10 @@ impl Session {
             let mut link = lock(&self.link);
             loop {
                 // Let go of before the wait: who drops something waits for nobody.
-                let next = lock(&self.dropped).pop();
-                let Some(opening) = next else { break };
-                if link.tell_waiting(&Request::Drop { opening }).is_err() {
-                    // It is lost, and its openings with it.
+                let next = lock(&self.dropped).pop_front();
+                let Some(request) = next else { break };
+                if link.tell_waiting(&request).is_err() {
+                    // It is lost, and what it held with it.
                     lock(&self.dropped).clear();
                 }
             }
@@ -278,12 +320,12 @@ impl Session {
     /// Whether everything could be told: a broker that does not listen now is told later.
     fn tell_dropped(&self, link: &mut Link) -> bool {
         let mut dropped = lock(&self.dropped);
-        while let Some(opening) = dropped.last() {
-            let told = link.tell(&Request::Drop { opening: *opening });
+        while let Some(request) = dropped.front() {
+            let told = link.tell(request);
             if told.is_err() && !link.is_lost() {
                 return false;
             }
-            dropped.pop();
+            dropped.pop_front();
         }
         true
     }

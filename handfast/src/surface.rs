@@ -7,9 +7,10 @@ use handfast_model::object::{Kind, ObjectId, Spec, Writers};
 use crate::client::ObjectInfo;
 use crate::error::{Cause, Result};
 use crate::handle::Handle;
+use crate::held::OwnHandle;
 use crate::keyed_mutex::KeyedMutex;
 use crate::memory::{Memory, Sharing};
-use crate::opened::{Came, Opened, Registration};
+use crate::opened::{Came, NewHandle, Opened, Registration};
 
 /// A surface: what a Direct3D resource is that was made to be shared, in CPU memory.
 ///
@@ -45,8 +46,9 @@ pub struct Surface {
     memory: Memory,
     sharing: Option<Sharing>,
     mutex: Option<KeyedMutex>,
+    /// Dropped before the opening, so that nothing of the object is left when that goes.
+    handle: Option<OwnHandle>,
     registration: Registration,
-    handle: Option<Handle>,
 }
 
 impl Surface {
@@ -85,7 +87,7 @@ impl Surface {
         Ok(surface)
     }
 
-    /// Makes a surface with a name, which it bears until it is dropped.
+    /// Makes a surface with a name, which it bears until it is dropped, or this process ends.
     ///
     /// # Errors
     ///
@@ -98,13 +100,13 @@ impl Surface {
         Self::new(desc)?.named(name)
     }
 
-    /// Gives a surface a name, which it bears until it is dropped.
+    /// Gives a surface a name, which it bears until it is dropped, or this process ends.
     ///
     /// # Errors
     ///
     /// As [`Self::share`].
     pub fn named(mut self, name: &str) -> Result<Self> {
-        self.handle = Some(self.share(Some(name), AccessMask::GENERIC_ALL)?);
+        self.handle = Some(self.share_as(Some(name), AccessMask::GENERIC_ALL)?);
         Ok(self)
     }
 
@@ -161,7 +163,9 @@ impl Surface {
         let sharing = self.sharing.as_ref().ok_or(Cause::Unexpected)?;
         let spec = Spec::Surface { desc: self.desc, writers: self.writers };
         let access = AccessMask::GENERIC_ALL;
-        let (opened, _, mut came) = Opened::create(spec, None, access, &sharing.descriptors())?;
+        let (opened, handle, mut came) =
+            Opened::create::<OwnHandle>(spec, None, access, &sharing.descriptors())?;
+        drop(handle);
         self.mutex = KeyedMutex::open(&mut came)?;
         self.registration = Registration::of(opened)?;
         Ok(())
@@ -193,6 +197,10 @@ impl Surface {
     ///
     /// The handle is the caller's; the surface does not keep it.
     pub fn share(&self, name: Option<&str>, access: AccessMask) -> Result<Handle> {
+        self.share_as(name, access)
+    }
+
+    fn share_as<H: NewHandle>(&self, name: Option<&str>, access: AccessMask) -> Result<H> {
         self.registration.share(name, access, || {
             let sharing = self.sharing.as_ref().ok_or(Cause::Unexpected)?;
             let spec = Spec::Surface { desc: self.desc, writers: self.writers };

@@ -9,6 +9,8 @@ use handfast_sys::clock;
 use handfast_sys::futex::{self, Place, Wake};
 use handfast_sys::mapping::{ReadMapping, SplitWords, TableWords};
 
+use crate::spare::{Home, Mapped};
+
 /// Words that this process writes.
 #[derive(Debug, Clone)]
 pub(crate) struct OwnWords(pub(crate) Arc<TableWords>);
@@ -31,15 +33,33 @@ impl Memory for TheirWords {
 
 /// A page in two parts, mapped.
 #[derive(Debug)]
-pub(crate) struct SharedWords(pub(crate) SplitWords);
+pub(crate) struct SharedWords {
+    words: SplitWords,
+    /// Where the page goes when nothing refers to it any more; none for another's.
+    home: Option<Home>,
+}
+
+impl SharedWords {
+    pub(crate) const fn new(words: SplitWords, home: Option<Home>) -> Self {
+        Self { words, home }
+    }
+}
 
 impl LongMemory for SharedWords {
     fn header(&self) -> &[AtomicU32] {
-        self.0.words()
+        self.words.words()
     }
 
     fn longs(&self) -> &[AtomicU64] {
-        self.0.longs()
+        self.words.longs()
+    }
+}
+
+impl Drop for SharedWords {
+    fn drop(&mut self) {
+        if let Some(home) = &self.home {
+            home.take_back(Mapped::Split(self.words.clone()));
+        }
     }
 }
 

@@ -3,8 +3,8 @@
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
 use handfast_model::object::{
-    Attachment, Caller, Came, Cap, ClientId, Effect, Error, HandleId, Manager, PageId,
-    ReceivedPayload, Reply, Request, Resources, Takes, Writers,
+    Attachment, Caller, Came, Cap, ClientId, Effect, Error, HandleId, PageId, ReceivedPayload,
+    Reply, Request, Resources, Takes, Writers,
 };
 use handfast_model::wire::{
     BrokerMessage, ClientMessage, HANDLES_TOLD_MAX, Health, UNANSWERED, WireError,
@@ -29,29 +29,31 @@ pub(super) struct Asked {
     pub(super) way: Way,
 }
 
-/// What there is to receive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Inbox {
-    MayHaveMore,
-    Empty,
-}
-
 impl Broker {
-    pub(super) fn receive(&mut self, number: u64) -> Inbox {
+    pub(super) fn receive(&mut self, number: u64) {
         // What was dropped before something was sent is dropped before that is looked at.
         self.take_notes(number);
-        let Some(door) = self.doors.get(&number) else { return Inbox::Empty };
+        if !self.take_up(number)
+            && let Some(received) = self.incoming(number)
+        {
+            self.message(number, received);
+        }
+    }
+
+    /// The next message of a client, if there is one and it arrived whole.
+    pub(super) fn incoming(&mut self, number: u64) -> Option<Received> {
+        let door = self.doors.get(&number)?;
         match door.socket.receive(&mut self.buffer, Blocking::Never) {
-            Ok(Incoming::Message(received)) => self.message(number, received),
+            Ok(Incoming::Message(received)) => return Some(received),
             Ok(Incoming::HangUp) => self.end(number, "it hung up"),
             Ok(Incoming::Truncated(received)) => self.cut_off(number, received),
-            Err(error) if error.is_would_block() => return Inbox::Empty,
+            Err(error) if error.is_would_block() => {}
             Err(error) => {
                 debug!(%error, "a client cannot be read");
                 self.end(number, "it cannot be read");
             }
         }
-        Inbox::MayHaveMore
+        None
     }
 
     /// A message that did not arrive whole. Where it is only that this process has no room for the
@@ -117,7 +119,9 @@ impl Broker {
                 let handles = self.manager.handles_of_opening(client, opening);
                 let mut inodes = self.store.inodes(&handles);
                 inodes.truncate(HANDLES_TOLD_MAX);
-                self.tell(number, &BrokerMessage::Handles { number: question, inodes });
+                let mut held = self.manager.held_of_opening(client, opening);
+                held.truncate(HANDLES_TOLD_MAX.saturating_sub(inodes.len()));
+                self.tell(number, &BrokerMessage::Handles { number: question, inodes, held });
             }
             (
                 Stage::Greeting,
@@ -167,6 +171,9 @@ impl Broker {
         let stale = self.manager.handles_to_poll(client, request, came);
         let closed = self.store.closed_among(&stale);
         self.handles_gone(&closed);
+        for holder in self.manager.holders_to_hear(client, request, came) {
+            self.hear_out(holder);
+        }
 
         let answer = self.apply(client, request, came, payload);
         match answer {
@@ -252,7 +259,8 @@ impl Broker {
         came: Came,
         mut payload: Option<Payload>,
     ) -> Result<Reply, Error> {
-        let answer = self.reserve(Manager::resources(request)).map_err(|error| {
+        let needed = self.manager.resources(client, request, came);
+        let answer = self.reserve(needed).map_err(|error| {
             warn!(%error, "out of descriptors or memory");
             out_of_resources()
         });
@@ -295,7 +303,7 @@ impl Broker {
         match attachment {
             Attachment::Handle(handle) => self.store.read_end(handle),
             Attachment::WritablePage(page) => self.store.page(page)?.writable(),
-            Attachment::ReadOnlyPage(page) => self.store.page(page).map(Page::read_only),
+            Attachment::ReadOnlyPage(page) => self.store.page(page)?.read_only(),
             Attachment::Payload(payload) => self.store.payload(payload),
             Attachment::WritablePayload(payload) => self.store.writable_payload(payload),
             Attachment::Process(client) => {
@@ -317,6 +325,7 @@ impl Broker {
         for effect in effects {
             match effect {
                 Effect::MakePage { page, kind } => self.store.make_page(page, kind),
+                Effect::ReformatPage { page, kind } => self.store.reformat_page(page, kind),
                 Effect::SealPage { page } => self.store.seal_page(page),
                 Effect::StampGone { page } => self.on_page(page, Page::stamp_gone),
                 Effect::EndSender { page, end } => self.on_page(page, |it| it.end_sender(end)),

@@ -1,6 +1,5 @@
 //! What lies in the clients' mailboxes: requests, and notes of what they drop.
 
-use handfast_model::object::Request;
 use handfast_model::wire::{BrokerMessage, ClientMessage, Note, UNANSWERED};
 use handfast_sync::mailbox::Heard;
 use handfast_sys::clock;
@@ -109,12 +108,12 @@ impl Broker {
             return;
         };
         for note in notes {
-            let Some(Note::Opening(opening)) = Note::decode(*note) else {
+            let Some(note) = Note::decode(*note) else {
                 debug!(note, "a note was not understood");
                 continue;
             };
             let asked = Asked { door: number, number: UNANSWERED, way: Way::Mailbox };
-            self.request(client, asked, &Request::Drop { opening }, Vec::new());
+            self.request(client, asked, &note.request(), Vec::new());
         }
     }
 

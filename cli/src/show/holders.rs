@@ -1,6 +1,6 @@
 //! Who holds an object, in words and as JSON.
 
-use handfast::{Held, Holders, Kind};
+use handfast::{Access, Held, Holders, Kind};
 use serde::Serialize;
 
 use crate::look::{self, columns_of};
@@ -16,7 +16,7 @@ pub(super) fn lines(held: &Holders) -> Vec<String> {
             let foreign = holder.uid != held.object.uid;
             let user =
                 if foreign { format!(" of {}", look::user(holder.uid)) } else { String::new() };
-            [process + &user, handles(&holder.descriptors), openings(&holder.openings, kind)]
+            [process + &user, handles(holder), openings(&holder.openings, kind)]
         })
         .collect();
     let width = |column: usize| {
@@ -60,13 +60,24 @@ fn at_least(held: &Holders) -> Option<String> {
     held.is_at_least.then(|| format!("at least these: {}", why.join(", ")))
 }
 
-/// `handle 7`, by the number of the descriptor.
-fn handles(descriptors: &[i32]) -> String {
-    let numbers: Vec<_> = descriptors.iter().map(ToString::to_string).collect();
-    match numbers.len() {
+/// `handle: descriptor 7`, by the number of the descriptor, or `handle: held` for one without.
+fn handles(holder: &handfast::Holder) -> String {
+    let numbers: Vec<_> = holder.descriptors.iter().map(ToString::to_string).collect();
+    let held = match holder.held.len() {
+        0 => None,
+        1 => Some("held".to_owned()),
+        count => Some(format!("{count} held")),
+    };
+    let open = match numbers.len() {
+        0 => None,
+        1 => Some(format!("descriptor {}", numbers.join(", "))),
+        _ => Some(format!("descriptors {}", numbers.join(", "))),
+    };
+    let handles: Vec<_> = held.into_iter().chain(open).collect();
+    match numbers.len() + holder.held.len() {
         0 => String::new(),
-        1 => format!("handle: descriptor {}", numbers.join(", ")),
-        _ => format!("handles: descriptors {}", numbers.join(", ")),
+        1 => format!("handle: {}", handles.join("; ")),
+        _ => format!("handles: {}", handles.join("; ")),
     }
 }
 
@@ -88,13 +99,14 @@ fn openings(held: &[Held], kind: Kind) -> String {
 }
 
 fn rights(held: &Held, kind: Kind) -> String {
-    let rights = if has_all(held, kind) { "everything".into() } else { held.rights.join(", ") };
+    let everything = has_all(held.granted, kind);
+    let rights = if everything { "everything".into() } else { held.rights.join(", ") };
     // An opening's number at the keyed mutex tells who has it.
     if held.owner == 0 { rights } else { format!("{rights} (owner {})", held.owner) }
 }
 
-fn has_all(held: &Held, kind: Kind) -> bool {
-    held.granted.contains(kind.rules().mapping.all)
+fn has_all(granted: Access, kind: Kind) -> bool {
+    granted.contains(kind.rules().mapping.all)
 }
 
 #[derive(Serialize)]
@@ -103,7 +115,15 @@ pub(super) struct Holder<'a> {
     program: Option<&'a str>,
     uid: u32,
     descriptors: &'a [i32],
+    held: Vec<HeldHandle<'a>>,
     openings: Vec<Opening<'a>>,
+}
+
+/// A handle without a descriptor.
+#[derive(Serialize)]
+struct HeldHandle<'a> {
+    rights: &'a [String],
+    everything: bool,
 }
 
 #[derive(Serialize)]
@@ -114,7 +134,7 @@ struct Opening<'a> {
 }
 
 pub(super) fn json(held: &Holders) -> Vec<Holder<'_>> {
-    let opening = |one: &'_ Held| has_all(one, held.object.kind);
+    let everything = |granted| has_all(granted, held.object.kind);
     held.holders
         .iter()
         .map(|holder| Holder {
@@ -122,12 +142,17 @@ pub(super) fn json(held: &Holders) -> Vec<Holder<'_>> {
             program: holder.program.as_deref(),
             uid: holder.uid,
             descriptors: &holder.descriptors,
+            held: holder
+                .held
+                .iter()
+                .map(|one| HeldHandle { rights: &one.rights, everything: everything(one.granted) })
+                .collect(),
             openings: holder
                 .openings
                 .iter()
                 .map(|one| Opening {
                     rights: &one.rights,
-                    everything: opening(one),
+                    everything: everything(one.granted),
                     owner: (one.owner != 0).then_some(one.owner),
                 })
                 .collect(),
@@ -137,7 +162,7 @@ pub(super) fn json(held: &Holders) -> Vec<Holder<'_>> {
 
 #[cfg(test)]
 mod tests {
-    use handfast::{Access, Details, Holder, ObjectId, ObjectInfo};
+    use handfast::{Details, HeldHandle, Holder, ObjectId, ObjectInfo};
 
     use super::*;
 
@@ -176,6 +201,7 @@ mod tests {
             uid: 1000,
             openings,
             descriptors,
+            held: Vec::new(),
         };
         check(
             vec![
@@ -192,6 +218,22 @@ mod tests {
             ],
         );
         check(vec![holder(7, "a", vec![wait()], vec![])], None, &["a[7]   opening: FENCE_WAIT"]);
+        let held = |granted, rights: &[&str]| HeldHandle {
+            granted,
+            rights: rights.iter().map(ToString::to_string).collect(),
+        };
+        let mut maker = holder(7, "ffmpeg", vec![opening(all, &[], 0)], vec![]);
+        maker.held = vec![held(all, &[])];
+        let mut other = holder(8, "obs", vec![], vec![4, 9]);
+        other.held = vec![held(Access::FENCE_WAIT, &["FENCE_WAIT"]), held(all, &[])];
+        check(
+            vec![maker, other],
+            None,
+            &[
+                "ffmpeg[7]   handle: held                        opening: everything",
+                "obs[8]      handles: 2 held; descriptors 4, 9",
+            ],
+        );
     }
 
     #[test]

@@ -10,6 +10,8 @@
 mod access;
 #[path = "lifetime/caps.rs"]
 mod caps;
+#[path = "lifetime/held.rs"]
+mod held;
 #[path = "lifetime/kinds.rs"]
 mod kinds;
 #[path = "lifetime/names.rs"]
@@ -20,6 +22,8 @@ mod objects;
 mod parts;
 #[path = "lifetime/presented.rs"]
 mod presented;
+#[path = "lifetime/spare.rs"]
+mod spare;
 #[path = "lifetime/streams.rs"]
 mod streams;
 #[path = "lifetime/watches.rs"]
@@ -30,16 +34,17 @@ use handfast_model::contract::format::Format;
 use handfast_model::contract::limits;
 use handfast_model::contract::surface::{SurfaceDesc, SurfaceFlags};
 use handfast_model::object::{
-    Caller, Came, Cap, ClientId, Effect, Error, Event, Facts, GenerationLayout, HandleId, Kind,
-    Leaving, ListEntry, Manager, ObjectId, OpeningFacts, OpeningId, PageId, PageKind, Parts,
-    PayloadId, PictureFacts, RawName, ReceivedPayload, Reply, Request, Reset, Signaller, Spec,
-    StreamEnd, StreamFacts, View, Writers,
+    Attachment, Caller, Came, Cap, ClientId, Effect, Error, Event, Facts, GenerationLayout,
+    HandleForm, HandleId, HeldFacts, Kind, Leaving, ListEntry, Manager, ObjectId, OpeningFacts,
+    OpeningId, PageId, PageKind, Parts, PayloadId, PictureFacts, RawName, ReceivedPayload, Reply,
+    Request, Reset, Signaller, Spec, StreamEnd, StreamFacts, View, Writers,
 };
 use handfast_model::security::Token;
 
 const ALL: AccessMask = AccessMask::GENERIC_ALL;
 const READ: AccessMask = AccessMask::GENERIC_READ;
 const MAXIMUM: AccessMask = AccessMask::MAXIMUM_ALLOWED;
+const DESCRIPTOR: HandleForm = HandleForm::Descriptor;
 const FENCE: Spec = Spec::Fence { value: 7 };
 const SECTION: Spec = Spec::Section { size_bytes: 4096, writers: Writers::Several };
 const EXCLUSIVE_SECTION: Spec = Spec::Section { size_bytes: 4096, writers: Writers::One };
@@ -60,6 +65,11 @@ fn keyed() -> Spec {
 
 fn event(reset: Reset) -> Spec {
     Spec::Event { reset, signaled: false }
+}
+
+/// A request for an object whose handle is a descriptor and whose page is a new one.
+fn creation(spec: Spec, name: Option<RawName>, access: AccessMask) -> Request {
+    Request::Create { spec, name, access, form: DESCRIPTOR, spare: None }
 }
 
 fn memory(size_bytes: u64, writers: Writers) -> Came {
@@ -131,7 +141,7 @@ impl Desk {
 
     fn try_create(&mut self, client: ClientId, name: Option<&str>) -> Result<Made, Error> {
         let name = name.map(RawName::from);
-        match self.ask(client, &Request::StreamCreate { name, access: ALL })? {
+        match self.ask(client, &Request::StreamCreate { name, access: ALL, form: DESCRIPTOR })? {
             Reply::StreamCreated { object, opening, handle, page, .. } => {
                 Ok(Made { object, opening, handle, page })
             }
@@ -150,8 +160,8 @@ impl Desk {
         let name = name.map(RawName::from);
         let needs = spec.needs_bytes().unwrap_or_default();
         let came = spec.writers().map_or(Came::Nothing, |writers| memory(needs, writers));
-        match self.check(client, &Request::Create { spec, name, access }, came)? {
-            Reply::Created { object, opening, handle, granted, parts } => {
+        match self.check(client, &creation(spec, name, access), came)? {
+            Reply::Created { object, opening, handle, granted, parts, .. } => {
                 Ok(Created { object, opening, handle, granted: granted.mask(), parts })
             }
             other => panic!("Create is answered with {other:?}"),
@@ -235,7 +245,9 @@ impl Desk {
         name: Option<&str>,
     ) -> Result<HandleId, Error> {
         let name = name.map(RawName::from);
-        handle_of(self.ask(client, &Request::Share { opening, name, access: READ })?)
+        handle_of(
+            self.ask(client, &Request::Share { opening, name, access: READ, form: DESCRIPTOR })?,
+        )
     }
 
     fn drop_opening(&mut self, client: ClientId, opening: OpeningId) {

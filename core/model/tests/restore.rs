@@ -7,9 +7,9 @@ use handfast_model::contract::format::Format;
 use handfast_model::contract::limits;
 use handfast_model::contract::surface::{SurfaceDesc, SurfaceFlags};
 use handfast_model::object::{
-    Caller, Came, Cap, ClientId, Error, GenerationLayout, HandleId, Kind, Manager, OpeningId,
-    PictureFacts, RawName, ReceivedPayload, Reply, Request, Reset, SnapshotError, Spec, Takes,
-    Violation, Writers,
+    Caller, Came, Cap, ClientId, Error, GenerationLayout, HandleForm, HandleId, Kind, Manager,
+    OpeningId, PictureFacts, RawName, ReceivedPayload, Reply, Request, Reset, SnapshotError, Spec,
+    Takes, Violation, Writers,
 };
 use handfast_model::security::Token;
 use proptest::prelude::*;
@@ -45,7 +45,8 @@ fn ask(manager: &mut Manager, client: u64, request: &Request) -> Result<Reply, E
 
 fn create(name: &str) -> Request {
     let name = Some(RawName::from(name));
-    Request::StreamCreate { name, access: AccessMask::GENERIC_ALL }
+    let form = HandleForm::Descriptor;
+    Request::StreamCreate { name, access: AccessMask::GENERIC_ALL, form }
 }
 
 fn keyed() -> Spec {
@@ -56,7 +57,14 @@ fn keyed() -> Spec {
 
 fn make(spec: Spec, name: &str) -> Request {
     let name = Some(RawName::from(name));
-    Request::Create { spec, name, access: AccessMask::GENERIC_ALL }
+    let form = HandleForm::Descriptor;
+    Request::Create { spec, name, access: AccessMask::GENERIC_ALL, form, spare: None }
+}
+
+/// As [`make`]; its maker holds the handle by number.
+fn hold(spec: Spec, name: &str) -> Request {
+    let (name, access) = (Some(RawName::from(name)), AccessMask::GENERIC_ALL);
+    Request::Create { spec, name, access, form: HandleForm::Held, spare: None }
 }
 
 fn get(kind: Kind, name: &str, access: AccessMask) -> Request {
@@ -97,7 +105,7 @@ fn full() -> Manager {
         (2, Request::StreamJoin { opening }),
         (2, Request::Mapped { opening }),
         (2, Request::StreamJoin { opening: second }),
-        (2, Request::Share { opening, name: Some(share), access }),
+        (2, Request::Share { opening, name: Some(share), access, form: HandleForm::Held }),
         (3, watch_name("Global\\later")),
         (3, Request::WatchAll { watch: 2 }),
         (4, create("Global\\lost")),
@@ -132,6 +140,17 @@ fn full_of_others() -> Manager {
         (2, get(Kind::Surface, "mutex", access)),
         (2, get(Kind::Section, "section", AccessMask::SECTION_MAP_READ)),
         (2, Request::Duplicate { access: AccessMask::FENCE_WAIT }),
+        // Pages that stay with client 2, of both classes, and a name that it holds by number.
+        (2, hold(Spec::Fence { value: 1 }, "one")),
+        (2, hold(Spec::Fence { value: 1 }, "two")),
+        (2, hold(keyed(), "three")),
+        (2, hold(Spec::Fence { value: 1 }, "four")),
+        (2, Request::DropHandle { handle: HandleId(6) }),
+        (2, Request::Drop { opening: OpeningId(5) }),
+        (2, Request::Drop { opening: OpeningId(6) }),
+        (2, Request::DropHandle { handle: HandleId(7) }),
+        (2, Request::DropHandle { handle: HandleId(8) }),
+        (2, Request::Drop { opening: OpeningId(7) }),
     ];
     for (client, request) in &script {
         let reply = ask(&mut manager, *client, request);

@@ -202,13 +202,13 @@ mod damage {
     #[test]
     fn counts_that_lie_about_the_length_are_refused() {
         let counts = [
-            ("stream-create.hex", 5),
-            ("create-fence.hex", 15),
-            ("create-surface.hex", 46),
+            ("stream-create.hex", 6),
+            ("create-fence.hex", 24),
+            ("create-surface.hex", 55),
             ("open.hex", 7),
-            ("share.hex", 9),
+            ("share.hex", 10),
             ("watch-name.hex", 5),
-            ("stream-created.hex", 36),
+            ("stream-created.hex", 37),
             ("stock.hex", 0),
             ("listing.hex", 1),
             ("listing.hex", 45),
@@ -217,6 +217,7 @@ mod damage {
             ("handle-facts.hex", 44),
             ("opening-list.hex", 1),
             ("handle-inodes.hex", 0),
+            ("handle-inodes.hex", 20),
             ("stream-receivers.hex", 1),
         ];
         let samples = samples();
@@ -348,7 +349,7 @@ mod round_trip {
 #[test]
 fn the_longest_listing_fits_a_message() {
     use handfast_model::contract::access::AccessMask;
-    use handfast_model::object::{Caller, Came};
+    use handfast_model::object::{Caller, Came, HandleForm};
     use handfast_model::security::Token;
 
     let mut manager = Manager::new(1);
@@ -364,10 +365,11 @@ fn the_longest_listing_fits_a_message() {
     let mut ask = |request: &Request| manager.apply(&caller, request, &mut effects).unwrap();
     // The first objects leave just room for one more, which is the largest there can be.
     for shares in [limits::SHARES_PER_OBJECT_MAX - 25, limits::SHARES_PER_OBJECT_MAX] {
-        let made = ask(&Request::StreamCreate { name: name(), access });
+        let made =
+            ask(&Request::StreamCreate { name: name(), access, form: HandleForm::Descriptor });
         let Reply::StreamCreated { opening, .. } = made else { panic!("{made:?}") };
         for _ in 1..shares {
-            ask(&Request::Share { opening, name: name(), access });
+            ask(&Request::Share { opening, name: name(), access, form: HandleForm::Held });
         }
     }
     let reply = ask(&Request::List { after: 0 });

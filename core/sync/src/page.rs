@@ -237,6 +237,22 @@ pub fn format_header(words: &[AtomicU32], kind: PageKind) -> Result<(), LayoutEr
     Ok(())
 }
 
+/// Writes zeros everywhere. The broker calls it before it formats a page anew that a client has
+/// mapped and may have written anything into; nobody else has the page at that moment.
+pub fn clear(words: &[AtomicU32]) {
+    for word in words {
+        word.store(0, Ordering::Relaxed);
+    }
+}
+
+/// As [`clear`], for a page in two parts.
+pub fn clear_split(memory: &impl LongMemory) {
+    clear(memory.header());
+    for long in memory.longs() {
+        long.store(0, Ordering::Relaxed);
+    }
+}
+
 /// Checks that the words are a page of this version and of the given kind.
 ///
 /// # Errors

@@ -50,6 +50,24 @@ pub fn map_read_only(memory: BorrowedFd<'_>, size_bytes: u64) -> Result<ReadMapp
     Region::map(memory, size_bytes, ProtFlags::READ).map(ReadMapping)
 }
 
+/// Makes memory of a fixed size, filled with zeros, and maps it for writing by this process among
+/// others; a forked child does not have the mapping.
+///
+/// # Errors
+/// EINVAL (`size_bytes` is 0), EOVERFLOW (larger than this process's addresses), those of
+/// [`memfd::create`], and ENOMEM.
+///
+/// # Ownership
+/// Mapping and descriptor are the caller's and need not live equally long.
+pub fn create_shared(label: &str, size_bytes: u64) -> Result<(WritableMapping, OwnedFd)> {
+    let length = usize::try_from(size_bytes).map_err(|_| Error::new("mmap", Errno::OVERFLOW))?;
+    // Sealed at its size from the beginning.
+    let memory = memfd::create(label, size_bytes)?;
+    let protection = ProtFlags::READ | ProtFlags::WRITE;
+    let region = Region::map_sealed(memory.as_fd(), length, protection)?;
+    Ok((WritableMapping(Arc::new(region)), memory))
+}
+
 /// Makes memory whose only writer, for ever and in any process, is the mapping that comes with
 /// it.
 ///
@@ -203,9 +221,10 @@ impl TableWords {
 
 /// The words of a whole mapping, in two widths that never meet at one place.
 ///
-/// Invariant: `front_bytes` is a multiple of 8 and at most the region's length, and this is the
-/// only owner that lends words of the region: no place is accessed in two widths by this process.
-#[derive(Debug)]
+/// Invariant: `front_bytes` is a multiple of 8 and at most the region's length, and nothing lends
+/// words of the region but this and its clones, which have the same `front_bytes`: no place is
+/// accessed in two widths by this process.
+#[derive(Debug, Clone)]
 pub struct SplitWords {
     region: Arc<Region>,
     front_bytes: usize,
@@ -407,6 +426,11 @@ unsafe impl Sync for Region {}
 impl Region {
     fn map(memory: BorrowedFd<'_>, size_bytes: u64, protection: ProtFlags) -> Result<Self> {
         let length = sealed_length(memory, size_bytes)?;
+        Self::map_sealed(memory, length, protection)
+    }
+
+    /// Maps memory that is known to be sealed at this length or more.
+    fn map_sealed(memory: BorrowedFd<'_>, length: usize, protection: ProtFlags) -> Result<Self> {
         // SAFETY: A new mapping at an address of the kernel's choice replaces nothing.
         let address =
             unsafe { mmap(ptr::null_mut(), length, protection, MapFlags::SHARED, memory, 0) }
@@ -544,6 +568,16 @@ mod tests {
         assert_eq!(slice, pixels.slot(4096, 4096));
         memfd::check_sealed(memory.as_fd()).unwrap();
         assert_eq!(map_writable(memory.as_fd(), PAGE).unwrap_err().errno(), Errno::PERM);
+    }
+
+    #[test]
+    fn memory_that_is_made_and_mapped_at_once_is_like_any_other() {
+        let (mapping, memory) = create_shared("shared", PAGE).unwrap();
+        let other = map_writable(memory.as_fd(), PAGE).unwrap();
+        mapping.words()[7].store(9, Ordering::Release);
+        assert_eq!((other.words()[7].load(Ordering::Acquire), mapping.len()), (9, 4096));
+        assert_eq!(memfd::check_size_sealed(memory.as_fd()).unwrap().size_bytes, PAGE);
+        assert_eq!(create_shared("none", 0).unwrap_err().errno(), Errno::INVAL);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::event::PollFlags;
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{CWD, Mode, OFlags, chmodat, fcntl_getfl, fcntl_setfl};
 use rustix::io::{Errno, FdFlags, fcntl_setfd, ioctl_fionread};
 use rustix::net::sockopt::{set_socket_passcred, socket_acceptconn, socket_domain, socket_type};
@@ -16,6 +16,7 @@ use rustix::net::{
     socketpair,
 };
 
+use crate::clock::timespec;
 use crate::error::{Error, Result};
 use crate::poll::poll_one;
 use crate::recvmsg::{CONTROL_WORDS, recvmsg};
@@ -196,16 +197,27 @@ impl Socket {
         Ok(Readiness::Ready)
     }
 
-    /// Whether the peer has hung up, though what it sent before may still be there.
-    ///
-    /// # Errors
-    /// ENOMEM.
+    /// Whether the other end is closed, be there packets left or not.
     ///
     /// # Blocking
     /// Never.
-    pub fn has_hung_up(&self) -> Result<bool> {
-        let events = poll_one(self.as_fd(), PollFlags::empty(), Some(0))?;
-        Ok(events.intersects(PollFlags::HUP | PollFlags::ERR))
+    #[must_use]
+    pub fn has_hung_up(&self) -> bool {
+        let gone = PollFlags::HUP | PollFlags::ERR;
+        poll_one(self.as_fd(), PollFlags::empty(), Some(0))
+            .is_ok_and(|events| events.intersects(gone))
+    }
+
+    /// Whether there is no packet, no hang-up, and `process`, a pidfd of whoever is at the other end,
+    /// has not exited: all that in one question. A kernel that refuses to look is taken for a no.
+    ///
+    /// # Blocking
+    /// Never.
+    #[must_use]
+    pub fn is_quiet(&self, process: BorrowedFd<'_>) -> bool {
+        let both = [self.as_fd(), process];
+        let mut entries = both.map(|end| PollFd::from_borrowed_fd(end, PollFlags::IN));
+        poll(&mut entries, Some(&timespec(0))) == Ok(0)
     }
 
     /// Makes the kernel add the sender's process to every packet sent from now on.

@@ -4,7 +4,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 
 use anyhow::bail;
 use handfast_model::contract::access::AccessMask;
-use handfast_model::object::{Kind, OpeningId, RawName, Reply, Request};
+use handfast_model::object::{HandleForm, Kind, OpeningId, RawName, Reply, Request};
 use handfast_model::wire::{BrokerMessage, ClientMessage, Hello};
 use handfast_sys::seqpacket::{Blocking, Incoming, Socket};
 
@@ -17,7 +17,8 @@ pub(crate) struct Connection {
 /// The request for a stream of this name.
 pub(crate) fn create(name: &str) -> Request {
     let name = Some(RawName::from(name));
-    Request::StreamCreate { name, access: AccessMask::GENERIC_ALL }
+    let form = HandleForm::Descriptor;
+    Request::StreamCreate { name, access: AccessMask::GENERIC_ALL, form }
 }
 
 impl Connection {

@@ -8,6 +8,7 @@ mod events;
 mod fences;
 mod forks;
 mod handles;
+mod held;
 mod keyed_mutex;
 mod limits;
 mod mailbox;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use handfast_model::contract::access::AccessMask;
-use handfast_model::object::{Error, OpeningId, RawName, Reply, Request, Reset, Spec};
+use handfast_model::object::{Error, HandleForm, OpeningId, RawName, Reply, Request, Reset, Spec};
 use handfast_model::wire::{BrokerMessage, ClientMessage, Note};
 use handfast_sync::mailbox::{
     AnsweredWhere, AskEnd, MAILBOX_BYTES, NOTES_MAX, NoteEnd, REQUEST_BYTES_MAX, Refused, ends,
@@ -116,10 +116,10 @@ impl Letters {
     }
 }
 
-fn event(name: &str) -> Request {
+fn event(name: &str, form: HandleForm) -> Request {
     let spec = Spec::Event { reset: Reset::Auto, signaled: false };
-    let access = AccessMask::GENERIC_ALL;
-    Request::Create { spec, name: Some(RawName::from(name)), access }
+    let (name, access) = (Some(RawName::from(name)), AccessMask::GENERIC_ALL);
+    Request::Create { spec, name, access, form, spare: None }
 }
 
 fn is_listing(answer: &BrokerMessage) -> bool {
@@ -132,7 +132,7 @@ fn what_is_asked_in_a_mailbox_is_answered_there_or_in_the_socket() {
         let mut letters = Letters::open(scratch);
         assert!(is_listing(&letters.call(Request::List { after: 0 })));
         // Descriptors come with this one.
-        let made = letters.call(event("letter"));
+        let made = letters.call(event("letter", HandleForm::Descriptor));
         let BrokerMessage::Reply { number: 5, reply: Reply::Created { opening, .. } } = made else {
             panic!("{made:?}")
         };
@@ -151,6 +151,29 @@ fn what_is_asked_in_a_mailbox_is_answered_there_or_in_the_socket() {
         );
         letters.post(note).unwrap();
         letters.stranger.check_served();
+    });
+}
+
+#[test]
+fn a_name_is_free_when_the_note_lies_there_rung_for_or_not() {
+    check(|scratch| {
+        let [mut one, mut other] = [Letters::open(scratch), Letters::open(scratch)];
+        for turn in 0..20 {
+            let (giver, taker) =
+                if turn % 2 == 0 { (&mut one, &mut other) } else { (&mut other, &mut one) };
+            let made = giver.call(event("letter", HandleForm::Held));
+            let BrokerMessage::Reply { reply: Reply::Created { opening, handle, .. }, .. } = made
+            else {
+                panic!("{turn}: {made:?}")
+            };
+            let taken = taker.call(event("letter", HandleForm::Held));
+            let is_taken =
+                matches!(taken, BrokerMessage::Failed { error: Error::NameTaken { .. }, .. });
+            assert!(is_taken, "{turn}: {taken:?}");
+            for note in [Note::Handle(handle), Note::Opening(opening)] {
+                giver.notes.post(note.encode().unwrap(), || ()).unwrap();
+            }
+        }
     });
 }
 

@@ -4,7 +4,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use handfast_model::contract::access::AccessMask;
-use handfast_model::object::{OpeningId, RawName, Reply, Request};
+use handfast_model::object::{HandleForm, OpeningId, RawName, Reply, Request};
 use handfast_model::wire::{BrokerMessage, ClientMessage, Hello};
 use handfast_sys::seqpacket::{Blocking, Incoming, Readiness, Socket};
 use handfast_tests::{LIMIT, Scratch};
@@ -117,7 +117,8 @@ impl Stranger {
 /// The request for a stream of this name.
 pub(crate) fn create(name: &str) -> Request {
     let name = Some(RawName::from(name));
-    Request::StreamCreate { name, access: AccessMask::GENERIC_ALL }
+    let form = HandleForm::Descriptor;
+    Request::StreamCreate { name, access: AccessMask::GENERIC_ALL, form }
 }
 
 pub(crate) fn hello(hello: Hello) -> Vec<u8> {

@@ -24,6 +24,8 @@ pub const OBJECTS_PER_UID_MAX: usize = 8192;
 pub const WATCHES_PER_CLIENT_MAX: usize = 256;
 /// Processes that may write the page of one fence, event or keyed mutex at a time.
 pub const SEATS_PER_PAGE_MAX: u32 = 4096;
+/// Pages of one client that it has mapped, that nobody uses, and that wait for its next object.
+pub const SPARE_PAGES_PER_CLIENT_MAX: usize = 16;
 /// Receivers of one stream.
 pub const RECEIVERS_PER_STREAM_MAX: usize = 1024;
 /// Shared memory that the live objects of one user may declare, in bytes.

@@ -26,6 +26,27 @@ pub enum PageKind {
     KeyedMutex,
 }
 
+/// In which widths the words of a page are accessed. No place is ever accessed in two, so a page
+/// that somebody has mapped keeps its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PageClass {
+    /// 32 bits everywhere.
+    Words,
+    /// 32 bits in front and 64 behind.
+    Split,
+}
+
+impl PageKind {
+    /// Its class.
+    #[must_use]
+    pub const fn class(self) -> PageClass {
+        match self {
+            Self::StreamSender | Self::StreamReceiver | Self::KeyedMutex => PageClass::Words,
+            Self::Fence { .. } | Self::Event { .. } => PageClass::Split,
+        }
+    }
+}
+
 /// Whether who takes a seat at a fence counts as one who signals it from the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Signaller {
@@ -60,6 +81,14 @@ pub enum Effect {
     /// Bind a spare page to this id, formatted as this kind.
     MakePage {
         /// Its new id.
+        page: PageId,
+        /// How to format it.
+        kind: PageKind,
+    },
+    /// Format a page anew that its client kept. The client has it mapped and may write it at any
+    /// moment: nothing that is in it is believed.
+    ReformatPage {
+        /// The page.
         page: PageId,
         /// How to format it.
         kind: PageKind,

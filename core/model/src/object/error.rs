@@ -5,7 +5,7 @@ use thiserror::Error;
 use crate::contract::access::AccessMask;
 use crate::contract::status::Status;
 
-use super::id::OpeningId;
+use super::id::{HandleId, OpeningId};
 use super::kind::Kind;
 
 /// A limit of [`crate::contract::limits`] that a request ran into.
@@ -196,6 +196,12 @@ pub enum Error {
     /// The descriptor that came is no handle of this broker, or its last copy is gone.
     #[error("the descriptor is no handle that this broker made")]
     HandleUnknown,
+    /// The client holds no handle of this number.
+    #[error("this client holds no handle {handle}")]
+    HandleNotHeld {
+        /// The number.
+        handle: HandleId,
+    },
     /// There can be no such object.
     #[error("there can be no {kind} of this size or shape")]
     SpecInvalid {
@@ -232,7 +238,9 @@ impl Error {
             | Self::PayloadMissing
             | Self::SpecInvalid { .. } => Status::E_INVALIDARG,
             Self::AccessDenied { .. } => Status::E_ACCESSDENIED,
-            Self::OpeningUnknown { .. } | Self::HandleUnknown => Status::E_HANDLE,
+            Self::OpeningUnknown { .. } | Self::HandleUnknown | Self::HandleNotHeld { .. } => {
+                Status::E_HANDLE
+            }
             Self::StreamOver => Status::DXGI_ERROR_DEVICE_REMOVED,
             Self::CapReached { .. } => Status::E_OUTOFMEMORY,
         }

@@ -36,7 +36,8 @@ counted_id! {
     ShareId(u64)
 }
 counted_id! {
-    /// A handle that the broker made: one pipe, however often the kernel copies its read end.
+    /// A handle that the broker made: one pipe, however often the kernel copies its read end, or a
+    /// number that one client holds.
     HandleId(u64)
 }
 counted_id! {

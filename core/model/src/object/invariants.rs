@@ -12,7 +12,7 @@ use super::kind::made::Made;
 use super::kind::stream::Stream;
 use super::manager::Manager;
 use super::spec::View;
-use super::state::{Body, Object, Usage, Watchers};
+use super::state::{Body, Holder, Object, Usage, Watchers};
 
 /// Something that must never be. After one, a wrong access table is worse than none: the broker
 /// refuses everything.
@@ -24,6 +24,12 @@ pub enum Violation {
     /// A handle of no share.
     #[error("handle {0} has no share")]
     Handle(HandleId),
+    /// A handle that its client does not hold, or the other way round.
+    #[error("handle {0} and its holder disagree")]
+    Held(HandleId),
+    /// More pages kept for a client than may be.
+    #[error("client {0} has too many pages that nobody uses")]
+    SparePages(ClientId),
     /// A name whose share does not bear it, or the other way round.
     #[error("the names and share {0} disagree")]
     Name(ShareId),
@@ -86,6 +92,8 @@ fn counters(manager: &Manager) -> Result<(), Violation> {
         pairs.push((last(payload.map(|id| id.0)), given.payload));
         pairs.extend(body_pages(body).into_iter().map(|page| (page.0, given.page)));
     }
+    let spares = manager.clients.values().flat_map(|client| &client.spare_pages);
+    pairs.extend(spares.map(|(page, _)| (page.0, given.page)));
     // No counter comes near its end.
     let counted = |(id, counter): &(u64, u64)| id <= counter && *counter <= u64::MAX / 2;
     require(pairs.iter().all(counted), Violation::Counter)
@@ -105,8 +113,15 @@ fn stream_pages(stream: &Stream) -> impl Iterator<Item = &PageId> {
 
 fn shares(manager: &Manager) -> Result<(), Violation> {
     let mut counted: BTreeMap<ShareId, Vec<HandleId>> = BTreeMap::new();
+    let mut held = 0;
     for (id, handle) in &manager.handles {
         require(manager.shares.contains_key(&handle.share), Violation::Handle(*id))?;
+        if let Holder::Client(client) = handle.holder {
+            let client = manager.clients.get(&client);
+            let is_there = client.is_some_and(|client| client.held.contains(id));
+            require(is_there, Violation::Held(*id))?;
+            held += 1;
+        }
         counted.entry(handle.share).or_default().push(*id);
     }
     for (id, share) in &manager.shares {
@@ -116,7 +131,10 @@ fn shares(manager: &Manager) -> Result<(), Violation> {
         let held = !handles.is_empty() && *share.handles == *handles;
         require(held && listed, Violation::Share(*id))?;
     }
-    Ok(())
+    // Those were all that clients hold.
+    let counted: usize = manager.clients.values().map(|client| client.held.len()).sum();
+    let strange = manager.clients.values().flat_map(|client| &client.held).next();
+    require(counted == held, Violation::Held(strange.copied().unwrap_or(HandleId(0))))
 }
 
 fn names(manager: &Manager) -> Result<(), Violation> {
@@ -190,6 +208,9 @@ fn made_holds(manager: &Manager, object: u64, made: &Made) -> bool {
             if spec.reads_to_wait(granted) {
                 readers += 1;
             }
+            if spec.page_view(granted).is_some() && made.sole.is_some_and(|sole| sole != *id) {
+                return false;
+            }
             if opened.owner > made.last_owner || (opened.owner > 0 && !owners.insert(opened.owner))
             {
                 return false;
@@ -223,6 +244,13 @@ fn pages(manager: &Manager) -> Result<(), Violation> {
         for page in body_pages(body) {
             require(seen.insert(page), Violation::Page(page))?;
         }
+    }
+    for (id, client) in &manager.clients {
+        for (page, _) in &client.spare_pages {
+            require(seen.insert(*page), Violation::Page(*page))?;
+        }
+        let room = client.spare_pages.len() <= limits::SPARE_PAGES_PER_CLIENT_MAX;
+        require(room, Violation::SparePages(*id))?;
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The only file where counts move.
 //!
-//! Two counts, two events. Handles carry a share's name: when the last one is closed the share
-//! and its name are gone. Openings carry nothing. The object dies when it has neither.
+//! Two counts, two events. Handles carry a share's name: when the last one is closed or dropped the
+//! share and its name are gone. Openings carry nothing. The object dies when it has neither.
 
 use alloc::vec::Vec;
 
@@ -9,10 +9,12 @@ use crate::security::Granted;
 
 use super::effect::Effect;
 use super::id::{ClientId, HandleId, OpeningId, PayloadId, ShareId};
+use super::kind::made::Made;
 use super::kind::stream;
 use super::manager::Manager;
 use super::op;
-use super::state::{Body, Counters, Handle, Opening};
+use super::spare;
+use super::state::{Body, Counters, Handle, Holder, Opening};
 
 /// Why an opening goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,23 +30,37 @@ pub(crate) fn add_handle(
     manager: &mut Manager,
     share: ShareId,
     granted: Granted,
-    uid: u32,
+    (uid, holder): (u32, Holder),
     effects: &mut Vec<Effect>,
 ) -> HandleId {
     let id = HandleId(Counters::next(&mut manager.counters.handle));
-    manager.handles.insert(id, Handle { share, granted, uid });
+    manager.handles.insert(id, Handle { share, granted, uid, holder });
     manager.usage.entry(uid).or_default().handles += 1;
     if let Some(record) = manager.shares.get_mut(&share) {
         record.handles.push(id);
     }
-    effects.push(Effect::MakeHandle { handle: id });
+    match holder {
+        Holder::Descriptor => effects.push(Effect::MakeHandle { handle: id }),
+        Holder::Client(client) => {
+            if let Some(record) = manager.clients.get_mut(&client) {
+                record.held.insert(id);
+            }
+        }
+    }
     id
 }
 
-/// Takes a handle whose last copy is closed; the share goes with its last handle.
+/// Takes a handle that nobody holds any more; the share goes with its last handle.
 pub(crate) fn remove_handle(manager: &mut Manager, handle: HandleId, effects: &mut Vec<Effect>) {
     let Some(record) = manager.handles.remove(&handle) else { return };
-    effects.push(Effect::DropHandle { handle });
+    match record.holder {
+        Holder::Descriptor => effects.push(Effect::DropHandle { handle }),
+        Holder::Client(client) => {
+            if let Some(client) = manager.clients.get_mut(&client) {
+                client.held.remove(&handle);
+            }
+        }
+    }
     manager.release(record.uid, |usage| usage.handles -= 1);
     op::watch::changed(manager, effects);
     let Some(share) = manager.shares.get_mut(&record.share) else { return };
@@ -96,8 +112,14 @@ pub(crate) fn remove_opening(
     op::stream::leave(manager, opened.object, (client, opening), cause, effects);
     if let Some(object) = manager.objects.get_mut(&opened.object) {
         object.openings -= 1;
+        let is_last = object.openings == 0 && object.shares.is_empty();
         if let Body::Made(made) = &mut object.body {
-            op::made::leave(made, client, &opened, cause, effects);
+            // Nobody is left who could read in the page that its last user has gone. A client that
+            // was thrown out may have threads that still wait there.
+            let is_private = is_last && cause == Cause::Dropped && made.sole == Some(client);
+            if !is_private {
+                op::made::leave(made, client, &opened, cause, effects);
+            }
         }
     }
     destroy_if_unused(manager, opened.object, effects);
@@ -118,10 +140,18 @@ fn destroy_if_unused(manager: &mut Manager, object: u64, effects: &mut Vec<Effec
         Body::Stream(stream) => destroy_stream(manager, uid, &stream, effects),
         Body::Made(made) => {
             drop_payload(manager, uid, made.payload, effects);
-            effects.extend(made.page.map(|page| Effect::DropPage { page }));
+            drop_page(manager, &made, effects);
         }
     }
     manager.release(uid, |usage| usage.objects -= 1);
+}
+
+fn drop_page(manager: &mut Manager, made: &Made, effects: &mut Vec<Effect>) {
+    let Some(page) = made.page else { return };
+    match (made.sole, made.spec.page()) {
+        (Some(client), Some(kind)) => spare::keep(manager, client, (page, kind), effects),
+        _ => effects.push(Effect::DropPage { page }),
+    }
 }
 
 fn destroy_stream(

@@ -1,12 +1,12 @@
 //! The object manager: the one value that all names, objects, handles and openings live in.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
 use crate::contract::limits;
 use crate::security::Token;
 
-use super::effect::Effect;
+use super::effect::Effect::{self, DropPage};
 use super::error::{Cap, Error};
 use super::id::{ClientId, HandleId, OpeningId, PageId, PayloadId, ShareId};
 use super::invariants::{self, Violation};
@@ -17,6 +17,7 @@ use super::op;
 use super::reply::Reply;
 use super::request::{Came, Request, Resources, Takes};
 use super::snapshot::{self, SnapshotError};
+use super::spare;
 use super::state::{Client, Counters, Handle, Object, Share, Usage, Watchers};
 use super::table::Table;
 
@@ -84,11 +85,12 @@ impl Manager {
             (Takes::Nothing | Takes::Memory(_), _) => return Err(Error::PayloadMissing),
         }
         match request {
-            Request::Create { spec, name, access } => {
-                op::create::create(self, caller, effects, *spec, name.as_ref(), *access)
+            Request::Create { spec, name, access, form, spare } => {
+                let (made_of, handle) = ((*spec, *spare), (*access, *form));
+                op::create::create(self, caller, effects, made_of, name.as_ref(), handle)
             }
-            Request::StreamCreate { name, access } => {
-                op::create::create_stream(self, caller, effects, name.as_ref(), *access)
+            Request::StreamCreate { name, access, form } => {
+                op::create::create_stream(self, caller, effects, name.as_ref(), (*access, *form))
             }
             Request::OpenPresented { kind } => op::presented::open(self, caller, effects, *kind),
             Request::Duplicate { access } => {
@@ -98,9 +100,11 @@ impl Manager {
             Request::Openings { opening, skip } => {
                 op::query::openings(self, caller, effects, *opening, *skip)
             }
-            Request::Share { opening, name, access } => {
-                op::create::share(self, caller, effects, *opening, name.as_ref(), *access)
+            Request::Share { opening, name, access, form } => {
+                let handle = (*access, *form);
+                op::create::share(self, caller, effects, *opening, name.as_ref(), handle)
             }
+            Request::DropHandle { handle } => op::open::drop_handle(self, caller, effects, *handle),
             Request::Open { kind, name, access } => {
                 op::open::open(self, caller, effects, *kind, name, *access)
             }
@@ -150,36 +154,46 @@ impl Manager {
             next_opening: 0,
             openings: BTreeMap::new(),
             watches: BTreeMap::new(),
+            held: BTreeSet::new(),
+            spare_pages: VecDeque::new(),
         };
         self.clients.insert(id, client);
         Ok(id)
     }
 
     /// A client's connection has hung up or its process has ended: everything it held is dropped
-    /// as if it had dropped it one by one, and its streams are lost. Its handles are reported by
-    /// [`Self::handles_gone`], since copies of them may live elsewhere. An unknown client is
-    /// ignored.
+    /// as if it had dropped it one by one, and its streams are lost. Handles that are descriptors
+    /// are reported by [`Self::handles_gone`], since copies of them may live elsewhere. An unknown
+    /// client is ignored.
     pub fn client_gone(&mut self, client: ClientId, effects: &mut Vec<Effect>) {
-        let openings: Vec<_> = match self.clients.get_mut(&client) {
+        let (openings, held): (Vec<_>, Vec<_>) = match self.clients.get_mut(&client) {
             Some(record) => {
                 record.watches.clear();
                 self.watchers.note(client, record);
-                record.openings.keys().copied().collect()
+                let held = record.held.iter().copied().collect();
+                (record.openings.keys().copied().collect(), held)
             }
             None => return,
         };
         for opening in openings {
             lifetime::remove_opening(self, client, opening, Cause::Died, effects);
         }
+        for handle in held {
+            lifetime::remove_handle(self, handle, effects);
+        }
         if let Some(record) = self.clients.remove(&client) {
+            effects.extend(record.spare_pages.iter().map(|(page, _)| DropPage { page: *page }));
             self.release(record.token.uid, |usage| usage.clients -= 1);
         }
     }
 
-    /// The last copy of each of these handles was closed. Unknown ones are ignored.
+    /// The last copy of each of these handles was closed. Unknown ones are ignored, and those that
+    /// a client holds by number.
     pub fn handles_gone(&mut self, handles: &[HandleId], effects: &mut Vec<Effect>) {
         for handle in handles {
-            lifetime::remove_handle(self, *handle, effects);
+            if self.is_descriptor(*handle) {
+                lifetime::remove_handle(self, *handle, effects);
+            }
         }
     }
 
@@ -209,6 +223,7 @@ impl Manager {
             | Request::QueryPresented
             | Request::Openings { .. }
             | Request::Share { name: None, .. }
+            | Request::DropHandle { .. }
             | Request::Drop { .. }
             | Request::Mapped { .. }
             | Request::WatchAll { .. }
@@ -225,15 +240,19 @@ impl Manager {
 
     /// The handles of the share that a handle is of.
     fn siblings(&self, came: Came) -> Vec<HandleId> {
-        let Came::Handle(handle) = came else { return Vec::new() };
-        self.handles.get(&handle).map_or_else(Vec::new, |handle| self.handles_of(handle.share))
+        self.share_shown(came).map_or_else(Vec::new, |share| self.handles_of(share))
+    }
+
+    pub(super) fn share_shown(&self, came: Came) -> Option<ShareId> {
+        let Came::Handle(handle) = came else { return None };
+        self.handles.get(&handle).map(|handle| handle.share)
     }
 
     fn handles_of(&self, share: ShareId) -> Vec<HandleId> {
         self.shares.get(&share).map(|share| share.handles.to_vec()).unwrap_or_default()
     }
 
-    fn share_named(&self, client: ClientId, name: &RawName) -> Option<&Share> {
+    pub(super) fn share_named(&self, client: ClientId, name: &RawName) -> Option<&Share> {
         let token = self.clients.get(&client)?.token;
         let name = NameRef::parse(name, &token).ok()?;
         self.bearer(name).map(|(_, share)| share)
@@ -246,23 +265,31 @@ impl Manager {
 
     /// What the broker has to hold ready before it applies `request`.
     #[must_use]
-    pub fn resources(request: &Request) -> Resources {
+    pub fn resources(&self, client: ClientId, request: &Request, came: Came) -> Resources {
+        let none = Resources::default();
         match request {
-            Request::Create { spec, .. } => {
-                Resources { pages: spec.page().iter().count(), handles: 1 }
+            Request::Create { spec, form, spare, .. } => {
+                let fits =
+                    |kind| spare.is_some_and(|offered| spare::fits(self, client, offered, kind));
+                let pages = spec.page().iter().filter(|kind| !fits(**kind)).count();
+                Resources { pages, handles: form.pipes(), ..none }
             }
-            Request::StreamCreate { .. } => {
-                Resources { pages: 1 + limits::RECEIVER_PAGES_READY, handles: 1 }
+            Request::StreamCreate { form, .. } => {
+                let stream_pages = 1 + limits::RECEIVER_PAGES_READY;
+                Resources { stream_pages, handles: form.pipes(), ..none }
             }
-            Request::Share { .. } | Request::OpenHandle { .. } | Request::Duplicate { .. } => {
-                Resources { pages: 0, handles: 1 }
+            Request::Share { form, .. } => Resources { handles: form.pipes(), ..none },
+            Request::OpenHandle { .. } | Request::Duplicate { .. } => {
+                Resources { handles: 1, ..none }
             }
             Request::StreamStock { .. } => {
-                Resources { pages: limits::RECEIVER_PAGES_READY, handles: 0 }
+                Resources { stream_pages: limits::RECEIVER_PAGES_READY, ..none }
             }
-            Request::Open { .. }
-            | Request::OpenPresented { .. }
-            | Request::QueryPresented
+            Request::Open { .. } | Request::OpenPresented { .. } => {
+                Resources { view: self.page_to_view(client, request, came), ..none }
+            }
+            Request::QueryPresented
+            | Request::DropHandle { .. }
             | Request::Openings { .. }
             | Request::Drop { .. }
             | Request::Mapped { .. }
@@ -274,7 +301,7 @@ impl Manager {
             | Request::StreamJoin { .. }
             | Request::StreamGeneration { .. }
             | Request::StreamPublish { .. }
-            | Request::StreamInspect { .. } => Resources::default(),
+            | Request::StreamInspect { .. } => none,
         }
     }
 
@@ -293,10 +320,10 @@ impl Manager {
         shares.flat_map(|share| self.handles_of(*share)).collect()
     }
 
-    /// Every handle that the broker made and that is not known to be closed.
+    /// Every handle that is a descriptor and not known to be closed.
     #[must_use]
     pub fn handle_ids(&self) -> Vec<HandleId> {
-        self.handles.keys().copied().collect()
+        self.handles.keys().copied().filter(|handle| self.is_descriptor(*handle)).collect()
     }
 
     /// Clients and objects.

@@ -9,6 +9,7 @@ use super::generation::{GenerationLayout, PictureFacts};
 use super::id::{ClientId, HandleId, ObjectId, OpeningId, PageId, PayloadId};
 use super::kind::Kind;
 use super::name::ObjectName;
+use super::request::HandleForm;
 use super::spec::{Spec, View};
 
 /// One descriptor that goes with a reply, in the order of [`Reply::attachments`].
@@ -78,6 +79,8 @@ pub struct Parts {
     pub owner: u32,
     /// The attached page.
     pub page: Option<(PageId, View)>,
+    /// The page, where it is the one that the client offered and has mapped: it is not attached.
+    pub spare: Option<PageId>,
     /// The attached memory.
     pub payload: Option<(PayloadId, View)>,
 }
@@ -93,6 +96,26 @@ impl Parts {
             View::ReadOnly => Attachment::Payload(payload),
         }));
     }
+}
+
+impl HandleForm {
+    fn attach(self, handle: HandleId) -> Option<Attachment> {
+        match self {
+            Self::Descriptor => Some(Attachment::Handle(handle)),
+            Self::Held => None,
+        }
+    }
+}
+
+/// A handle that a client holds by number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeldFacts {
+    /// The process that holds it.
+    pub pid: i32,
+    /// Its user.
+    pub uid: u32,
+    /// What it may do.
+    pub granted: Granted,
 }
 
 /// One opening of an object.
@@ -139,14 +162,17 @@ pub struct ReceiverFacts {
 pub enum Reply {
     /// Done; nothing to say.
     Done,
-    /// `Create`: attached are the handle and the parts, whose memory is the maker's own.
+    /// `Create`: attached are the handle, if it is a descriptor, and the parts, whose memory is the
+    /// maker's own.
     Created {
         /// The object.
         object: ObjectId,
         /// The new opening.
         opening: OpeningId,
-        /// The attached handle.
+        /// The handle.
         handle: HandleId,
+        /// How it is held.
+        form: HandleForm,
         /// What the handle may do.
         granted: Granted,
         /// What the opening gets.
@@ -179,14 +205,17 @@ pub enum Reply {
         /// Whether there are more.
         more: bool,
     },
-    /// `StreamCreate`: attached are the handle, the sender's page and the first receiver pages.
+    /// `StreamCreate`: attached are the handle, if it is a descriptor, the sender's page and the
+    /// first receiver pages.
     StreamCreated {
         /// The object.
         object: ObjectId,
         /// The sender's opening.
         opening: OpeningId,
-        /// The attached handle.
+        /// The handle.
         handle: HandleId,
+        /// How it is held.
+        form: HandleForm,
         /// The attached page, writable.
         page: PageId,
         /// The attached receiver pages, read-only.
@@ -207,12 +236,14 @@ pub enum Reply {
         /// Its process, or 0.
         sender_pid: i32,
     },
-    /// `OpenHandle`, `Share`: attached is the handle.
+    /// `OpenHandle`, `Share`, `Duplicate`: attached is the handle, if it is a descriptor.
     Handle {
         /// The object.
         object: ObjectId,
-        /// The attached handle.
+        /// The handle.
         handle: HandleId,
+        /// How it is held.
+        form: HandleForm,
         /// What it may do.
         granted: Granted,
     },
@@ -268,13 +299,13 @@ impl Reply {
             | Self::HandleFacts { .. }
             | Self::Openings { .. }
             | Self::StreamFull => {}
-            Self::Created { handle, parts, .. } => {
-                list.push(Attachment::Handle(*handle));
+            Self::Created { handle, form, parts, .. } => {
+                list.extend(form.attach(*handle));
                 parts.attach(&mut list);
             }
             Self::Opened { parts, .. } => parts.attach(&mut list),
-            Self::StreamCreated { handle, page, stock, .. } => {
-                list.push(Attachment::Handle(*handle));
+            Self::StreamCreated { handle, form, page, stock, .. } => {
+                list.extend(form.attach(*handle));
                 list.push(Attachment::WritablePage(*page));
                 list.extend(stock.iter().map(|page| Attachment::ReadOnlyPage(*page)));
             }
@@ -282,7 +313,7 @@ impl Reply {
                 list.push(Attachment::ReadOnlyPage(*page));
                 list.extend(sender.map(Attachment::Process));
             }
-            Self::Handle { handle, .. } => list.push(Attachment::Handle(*handle)),
+            Self::Handle { handle, form, .. } => list.extend(form.attach(*handle)),
             Self::StreamJoined { page, generation } => {
                 list.push(Attachment::WritablePage(*page));
                 list.extend(generation.map(|(_, payload)| Attachment::Payload(payload)));

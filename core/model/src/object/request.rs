@@ -3,10 +3,19 @@
 use crate::contract::access::AccessMask;
 
 use super::generation::GenerationLayout;
-use super::id::{HandleId, OpeningId};
+use super::id::{HandleId, OpeningId, PageId};
 use super::kind::Kind;
 use super::name::RawName;
 use super::spec::{Spec, Writers};
+
+/// How whoever asks for a handle will hold it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum HandleForm {
+    /// As a descriptor, which can be copied, inherited and sent.
+    Descriptor,
+    /// By its number, in the client that asked, for as long as that is there.
+    Held,
+}
 
 /// One request. Numbers and names are unchecked; [`super::Manager::apply`] checks them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +29,11 @@ pub enum Request {
         name: Option<RawName>,
         /// Access of the handle.
         access: AccessMask,
+        /// How the handle is held.
+        form: HandleForm,
+        /// A page that the client still has mapped from an object of its own that is gone. If it
+        /// can be used again, none comes with the answer.
+        spare: Option<PageId>,
     },
     /// Make a stream, as [`Self::Create`]; the opening is its sender.
     StreamCreate {
@@ -27,6 +41,8 @@ pub enum Request {
         name: Option<RawName>,
         /// Access of the handle and the opening.
         access: AccessMask,
+        /// How the handle is held.
+        form: HandleForm,
     },
     /// Open an object by name.
     Open {
@@ -74,6 +90,13 @@ pub enum Request {
         name: Option<RawName>,
         /// Access of the new handle.
         access: AccessMask,
+        /// How the new handle is held.
+        form: HandleForm,
+    },
+    /// Drop a handle that the client holds by number.
+    DropHandle {
+        /// The handle.
+        handle: HandleId,
     },
     /// Drop an opening.
     Drop {
@@ -197,6 +220,7 @@ impl Request {
             | Self::Openings { .. }
             | Self::Share { .. }
             | Self::Drop { .. }
+            | Self::DropHandle { .. }
             | Self::Mapped { .. }
             | Self::WatchName { .. }
             | Self::WatchAll { .. }
@@ -224,8 +248,12 @@ pub struct ReceivedPayload {
 /// cannot fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Resources {
-    /// Fresh pages.
+    /// Fresh pages of fences, events and keyed mutexes.
     pub pages: usize,
+    /// Fresh pages of streams, which are always given out to be read as well.
+    pub stream_pages: usize,
     /// Fresh handle pipes.
     pub handles: usize,
+    /// A page of which a descriptor that only reads may be given out.
+    pub view: Option<PageId>,
 }

@@ -1,7 +1,7 @@
 //! The whole state as bytes and back. Everything is ordered, so equal states have equal bytes.
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
 use smallvec::SmallVec;
@@ -10,7 +10,7 @@ use thiserror::Error;
 use crate::contract::bytes::{ByteReader, ByteWriter, Malformed};
 use crate::security::{Granted, Token};
 
-use super::effect::StreamEnd;
+use super::effect::{PageClass, StreamEnd};
 use super::generation::{GenerationLayout, PictureFacts};
 use super::id::{ClientId, HandleId, OpeningId, PageId, PayloadId, ShareId};
 use super::invariants::Violation;
@@ -19,10 +19,12 @@ use super::kind::stream::{Mapped, Receiver, Stream};
 use super::manager::Manager;
 use super::name::{Directory, ObjectName};
 use super::spec::Spec;
-use super::state::{Body, Client, Counters, Handle, Maker, Object, Opening, Share, Usage, Watch};
+use super::state::{
+    Body, Client, Counters, Handle, Holder, Maker, Object, Opening, Share, Usage, Watch,
+};
 use super::table::{Number, Table};
 
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 
 /// Why bytes are no snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -81,6 +83,11 @@ pub(crate) fn encode(manager: &Manager) -> Vec<u8> {
         w.u64(handle.share.0);
         w.u32(handle.granted.mask().bits());
         w.u32(handle.uid);
+        // Clients are numbered from 1.
+        w.u64(match handle.holder {
+            Holder::Descriptor => 0,
+            Holder::Client(client) => client.0,
+        });
     }
     w.finish()
 }
@@ -124,7 +131,12 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Manager, SnapshotError> {
         require_rising(&manager.handles, id)?;
         let share = ShareId(r.u64()?);
         let granted = Granted::from_stored(r.u32()?);
-        manager.handles.insert(id, Handle { share, granted, uid: r.u32()? });
+        let uid = r.u32()?;
+        let holder = match r.u64()? {
+            0 => Holder::Descriptor,
+            client => Holder::Client(ClientId(client)),
+        };
+        manager.handles.insert(id, Handle { share, granted, uid, holder });
     }
     r.finish()?;
     recount(&mut manager);
@@ -158,6 +170,11 @@ fn recount(manager: &mut Manager) {
             share.handles.push(*id);
         }
         manager.usage.entry(handle.uid).or_default().handles += 1;
+        if let Holder::Client(client) = handle.holder
+            && let Some(client) = manager.clients.get_mut(&client)
+        {
+            client.held.insert(*id);
+        }
     }
     for (id, share) in &manager.shares {
         if let Some(object) = manager.objects.get_mut(&share.object) {
@@ -241,6 +258,11 @@ fn put_client(w: &mut ByteWriter, client: &Client) {
             }
         }
     }
+    w.count(client.spare_pages.len());
+    for (page, class) in &client.spare_pages {
+        w.u64(page.0);
+        w.u8((*class == PageClass::Split).into());
+    }
 }
 
 fn client(r: &mut ByteReader<'_>) -> Result<Client, Malformed> {
@@ -250,6 +272,8 @@ fn client(r: &mut ByteReader<'_>) -> Result<Client, Malformed> {
         next_opening: r.u32()?,
         openings: BTreeMap::new(),
         watches: BTreeMap::new(),
+        held: BTreeSet::new(),
+        spare_pages: VecDeque::new(),
     };
     for _ in 0..r.count(20)? {
         let id = OpeningId(r.u32()?);
@@ -265,6 +289,15 @@ fn client(r: &mut ByteReader<'_>) -> Result<Client, Malformed> {
             _ => return Err(Malformed),
         };
         client.watches.insert(number, watch);
+    }
+    for _ in 0..r.count(9)? {
+        let page = PageId(r.u64()?);
+        let class = match r.u8()? {
+            0 => PageClass::Words,
+            1 => PageClass::Split,
+            _ => return Err(Malformed),
+        };
+        client.spare_pages.push_back((page, class));
     }
     Ok(client)
 }
@@ -310,19 +343,21 @@ fn put_made(w: &mut ByteWriter, made: &Made) {
     }
     w.u32(made.readers);
     w.u32(made.last_owner);
+    w.u64(made.sole.map_or(0, |client| client.0));
 }
 
 fn made(r: &mut ByteReader<'_>) -> Result<Made, Malformed> {
     let spec = Spec::decode(r)?;
     let page = optional(r, |r| r.u64().map(PageId))?;
     let payload = optional(r, |r| Ok((PayloadId(r.u64()?), r.u64()?)))?;
-    let mut made = Made::new(spec, page, payload);
+    let mut made = Made::new(spec, page, payload, ClientId(0));
     for _ in 0..r.count(16)? {
         let client = ClientId(r.u64()?);
         made.seats.insert(client, Seat { number: r.u32()?, openings: r.u32()? });
     }
     made.readers = r.u32()?;
     made.last_owner = r.u32()?;
+    made.sole = Some(r.u64()?).filter(|client| *client != 0).map(ClientId);
     Ok(made)
 }
 

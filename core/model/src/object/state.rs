@@ -1,7 +1,7 @@
 //! The records the model is made of.
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
 use smallvec::SmallVec;
@@ -9,7 +9,8 @@ use smallvec::SmallVec;
 use crate::contract::access::AccessMask;
 use crate::security::{Granted, Token};
 
-use super::id::{ClientId, HandleId, ObjectId, OpeningId, ShareId};
+use super::effect::PageClass;
+use super::id::{ClientId, HandleId, ObjectId, OpeningId, PageId, ShareId};
 use super::kind::Kind;
 use super::kind::made::Made;
 use super::kind::stream::Stream;
@@ -82,6 +83,15 @@ pub(crate) struct Share {
     pub handles: SmallVec<[HandleId; 2]>,
 }
 
+/// Who holds a handle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Holder {
+    /// Whoever has a copy of its descriptor; the kernel says when nobody has.
+    Descriptor,
+    /// This client, by number, until it drops it or is gone.
+    Client(ClientId),
+}
+
 /// A handle: {object, granted access}, the object through its share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Handle {
@@ -89,6 +99,7 @@ pub(crate) struct Handle {
     pub granted: Granted,
     /// User it was made for.
     pub uid: u32,
+    pub holder: Holder,
 }
 
 /// An opening: {object, granted access}, of the client that holds it.
@@ -115,6 +126,10 @@ pub(crate) struct Client {
     pub next_opening: u32,
     pub openings: BTreeMap<OpeningId, Opening>,
     pub watches: BTreeMap<u32, Watch>,
+    /// Handles that it holds by number.
+    pub held: BTreeSet<HandleId>,
+    /// Pages that were only ever its own and whose objects are gone, the oldest first.
+    pub spare_pages: VecDeque<(PageId, PageClass)>,
 }
 
 /// Which clients watch: a change is told without asking those that do not.

@@ -2,7 +2,7 @@
 
 use crate::contract::access::AccessMask;
 use crate::contract::bytes::{ByteReader, ByteWriter};
-use crate::object::{Cap, Error, Kind, OpeningId};
+use crate::object::{Cap, Error, HandleId, Kind, OpeningId};
 
 use super::WireError;
 
@@ -54,6 +54,7 @@ fn tag_and_facts(error: &Error) -> (u16, [u64; 4]) {
         Error::CapReached { cap, limit } => (17, [cap_number(*cap), *limit, 0, 0]),
         Error::HandleUnknown => (18, [0; 4]),
         Error::SpecInvalid { kind } => (19, [kind_number(*kind), 0, 0, 0]),
+        Error::HandleNotHeld { handle } => (20, [handle.0, 0, 0, 0]),
     }
 }
 
@@ -104,6 +105,7 @@ pub(super) fn decode(r: &mut ByteReader<'_>) -> Result<Error, WireError> {
         17 => Error::CapReached { cap: cap(a)?, limit: b },
         18 => Error::HandleUnknown,
         19 => Error::SpecInvalid { kind: kind(a)? },
+        20 => Error::HandleNotHeld { handle: HandleId(a) },
         _ => return Err(WireError::Malformed),
     };
     // Facts that the refusal does not have are zero.

@@ -53,6 +53,8 @@ kinds! {
     Share = 0x05,
     /// `Request::Drop`.
     Drop = 0x06,
+    /// `Request::DropHandle`.
+    DropHandle = 0x14,
     /// `Request::Mapped`.
     Mapped = 0x07,
     /// `Request::WatchName`.
@@ -120,7 +122,7 @@ kinds! {
     /// `Reply::Openings`.
     OpeningList = 0x111,
     /// The answer to `Mailbox`.
-    MailboxMade = 0x118,
+    MailboxMade = 0x112,
     /// `Reply::StreamJoined`.
     StreamJoined = 0x120,
     /// `Reply::StreamFull`.
@@ -185,4 +187,17 @@ pub(super) fn unframe(bytes: &[u8], came: usize) -> Result<(Header, ByteReader<'
     let known = Kind::ALL.iter().find(|known| known.number() == kind);
     let kind = *known.ok_or(WireError::UnknownKind { kind })?;
     Ok((Header { kind, descriptors: declared, number }, r))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_kinds_have_one_number() {
+        for (place, kind) in Kind::ALL.iter().enumerate() {
+            let same = |other: &&Kind| other.number() == kind.number();
+            assert_eq!(Kind::ALL.iter().position(|other| same(&other)), Some(place), "{kind:?}");
+        }
+    }
 }

@@ -22,7 +22,7 @@ use alloc::vec::Vec;
 use thiserror::Error;
 
 use crate::contract::bytes::{ByteReader, ByteWriter, Malformed};
-use crate::object::{Error, Event, OpeningId, Reply, Request};
+use crate::object::{Error, Event, HeldFacts, OpeningId, Reply, Request};
 
 /// The version this program speaks best.
 pub const VERSION: u16 = 3;
@@ -83,7 +83,7 @@ pub enum ClientMessage {
         /// Given back in the answer.
         number: u32,
     },
-    /// Which pipes are the handles of an opened object?
+    /// Which are the handles of an opened object, and who holds those that are numbers?
     Handles {
         /// Given back in the answer.
         number: u32,
@@ -125,12 +125,14 @@ pub enum BrokerMessage {
         /// The answer.
         health: Health,
     },
-    /// The answer to `Handles`: the inode numbers by which /proc shows the pipes.
+    /// The answer to `Handles`, at most [`HANDLES_TOLD_MAX`] in all.
     Handles {
         /// The question's number.
         number: u32,
-        /// The answer, at most [`HANDLES_TOLD_MAX`].
+        /// The inode numbers by which /proc shows the pipes of those that are descriptors.
         inodes: Vec<u64>,
+        /// Those that clients hold by number.
+        held: Vec<HeldFacts>,
     },
     /// The answer to `Mailbox`; attached are its memory, to be mapped and closed, and its bell.
     Mailbox {
@@ -244,9 +246,10 @@ impl BrokerMessage {
                 health.encode(&mut body);
                 (Kind::HealthFacts, *number)
             }
-            Self::Handles { number, inodes } => {
+            Self::Handles { number, inodes, held } => {
                 body.count(inodes.len());
                 inodes.iter().for_each(|inode| body.u64(*inode));
+                reply::put_held(&mut body, held);
                 (Kind::HandleInodes, *number)
             }
             Self::Mailbox { number } => (Kind::MailboxMade, *number),
@@ -273,7 +276,7 @@ impl BrokerMessage {
             Kind::HealthFacts => Self::Health { number, health: Health::decode(&mut body)? },
             Kind::HandleInodes => {
                 let inodes = (0..body.count(8)?).map(|_| body.u64()).collect::<Result<_, _>>()?;
-                Self::Handles { number, inodes }
+                Self::Handles { number, inodes, held: reply::held(&mut body)? }
             }
             Kind::MailboxMade => Self::Mailbox { number },
             Kind::Failed => Self::Failed { number, error: error::decode(&mut body)? },

@@ -5,14 +5,15 @@ use alloc::vec::Vec;
 use crate::contract::bytes::{ByteReader, ByteWriter, Malformed};
 use crate::object::reply::ReceiverFacts;
 use crate::object::{
-    ClientId, Directory, Facts, GenerationLayout, HandleId, ListEntry, ObjectId, ObjectName,
-    OpeningFacts, OpeningId, PageId, Parts, PayloadId, Reply, Spec, StreamEnd, StreamFacts, View,
+    ClientId, Directory, Facts, GenerationLayout, HandleId, HeldFacts, ListEntry, ObjectId,
+    ObjectName, OpeningFacts, OpeningId, PageId, Parts, PayloadId, Reply, Spec, StreamEnd,
+    StreamFacts, View,
 };
 use crate::security::Granted;
 
 use super::WireError;
 use super::header::Kind;
-use super::request::{layout, picture, put_layout, put_picture};
+use super::request::{form, layout, picture, put_form, put_layout, put_picture};
 
 fn put_object(w: &mut ByteWriter, object: &ObjectId) {
     w.u64(object.instance);
@@ -162,6 +163,26 @@ fn openings(r: &mut ByteReader<'_>) -> Result<Vec<OpeningFacts>, Malformed> {
     (0..r.count(16)?).map(|_| one(r)).collect()
 }
 
+pub(super) fn put_held(w: &mut ByteWriter, held: &[HeldFacts]) {
+    w.count(held.len());
+    for one in held {
+        w.i32(one.pid);
+        w.u32(one.uid);
+        w.u32(one.granted.mask().bits());
+    }
+}
+
+pub(super) fn held(r: &mut ByteReader<'_>) -> Result<Vec<HeldFacts>, Malformed> {
+    let one = |r: &mut ByteReader<'_>| {
+        let (pid, uid) = (r.i32()?, r.u32()?);
+        Ok(HeldFacts { pid, uid, granted: Granted::from_stored(r.u32()?) })
+    };
+    (0..r.count(12)?).map(|_| one(r)).collect()
+}
+
+/// In place of a view: the page that the client has mapped already.
+const VIEW_THERE: u8 = 3;
+
 fn put_view(w: &mut ByteWriter, part: Option<(u64, View)>) {
     let (id, view) = part.map_or((0, 0), |(id, view)| match view {
         View::Writable => (id, 1),
@@ -172,7 +193,11 @@ fn put_view(w: &mut ByteWriter, part: Option<(u64, View)>) {
 }
 
 fn view(r: &mut ByteReader<'_>) -> Result<Option<(u64, View)>, WireError> {
-    match (r.u8()?, r.u64()?) {
+    view_of(r.u8()?, r.u64()?)
+}
+
+fn view_of(tag: u8, id: u64) -> Result<Option<(u64, View)>, WireError> {
+    match (tag, id) {
         (0, 0) => Ok(None),
         (1, id) => Ok(Some((id, View::Writable))),
         (2, id) => Ok(Some((id, View::ReadOnly))),
@@ -183,17 +208,24 @@ fn view(r: &mut ByteReader<'_>) -> Result<Option<(u64, View)>, WireError> {
 fn put_parts(w: &mut ByteWriter, parts: &Parts) {
     w.u32(parts.seat);
     w.u32(parts.owner);
-    put_view(w, parts.page.map(|(page, view)| (page.0, view)));
+    match parts.spare {
+        Some(page) => {
+            w.u8(VIEW_THERE);
+            w.u64(page.0);
+        }
+        None => put_view(w, parts.page.map(|(page, view)| (page.0, view))),
+    }
     put_view(w, parts.payload.map(|(payload, view)| (payload.0, view)));
 }
 
 fn parts(r: &mut ByteReader<'_>) -> Result<Parts, WireError> {
-    Ok(Parts {
-        seat: r.u32()?,
-        owner: r.u32()?,
-        page: view(r)?.map(|(page, view)| (PageId(page), view)),
-        payload: view(r)?.map(|(payload, view)| (PayloadId(payload), view)),
-    })
+    let (seat, owner) = (r.u32()?, r.u32()?);
+    let (page, spare) = match (r.u8()?, r.u64()?) {
+        (VIEW_THERE, id) => (None, Some(PageId(id))),
+        (tag, id) => (view_of(tag, id)?.map(|(page, view)| (PageId(page), view)), None),
+    };
+    let payload = view(r)?.map(|(payload, view)| (PayloadId(payload), view));
+    Ok(Parts { seat, owner, page, spare, payload })
 }
 
 fn truth(r: &mut ByteReader<'_>) -> Result<bool, WireError> {
@@ -229,9 +261,10 @@ pub(super) fn encode(w: &mut ByteWriter, reply: &Reply) -> Kind {
 fn put_body(w: &mut ByteWriter, reply: &Reply) {
     match reply {
         Reply::Done | Reply::StreamFull => {}
-        Reply::Created { object, opening, handle, granted, parts } => {
+        Reply::Created { object, opening, handle, form, granted, parts } => {
             put_opening(w, object, *opening, *granted);
             w.u64(handle.0);
+            put_form(w, *form);
             put_parts(w, parts);
         }
         Reply::Opened { object, opening, granted, spec, parts } => {
@@ -247,10 +280,11 @@ fn put_body(w: &mut ByteWriter, reply: &Reply) {
             w.u8((*more).into());
             put_openings(w, openings);
         }
-        Reply::StreamCreated { object, opening, handle, page, stock } => {
+        Reply::StreamCreated { object, opening, handle, form, page, stock } => {
             put_object(w, object);
             w.u32(opening.0);
             w.u64(handle.0);
+            put_form(w, *form);
             w.u64(page.0);
             put_pages(w, stock);
         }
@@ -260,9 +294,10 @@ fn put_body(w: &mut ByteWriter, reply: &Reply) {
             w.u64(sender.map_or(0, |client| client.0));
             w.i32(*sender_pid);
         }
-        Reply::Handle { object, handle, granted } => {
+        Reply::Handle { object, handle, form, granted } => {
             put_object(w, object);
             w.u64(handle.0);
+            put_form(w, *form);
             w.u32(granted.mask().bits());
         }
         Reply::Watching { bound } => w.u8((*bound).into()),
@@ -297,6 +332,7 @@ pub(super) fn decode(kind: Kind, r: &mut ByteReader<'_>) -> Result<Reply, WireEr
             object: object(r)?,
             opening: OpeningId(r.u32()?),
             handle: HandleId(r.u64()?),
+            form: form(r)?,
             page: PageId(r.u64()?),
             stock: pages(r)?,
         },
@@ -311,6 +347,7 @@ pub(super) fn decode(kind: Kind, r: &mut ByteReader<'_>) -> Result<Reply, WireEr
         Kind::Handle => Reply::Handle {
             object: object(r)?,
             handle: HandleId(r.u64()?),
+            form: form(r)?,
             granted: Granted::from_stored(r.u32()?),
         },
         Kind::Watching => Reply::Watching { bound: truth(r)? },
@@ -322,8 +359,8 @@ pub(super) fn decode(kind: Kind, r: &mut ByteReader<'_>) -> Result<Reply, WireEr
         Kind::Facts => Reply::Facts(entry(r)?),
         Kind::Created => {
             let (object, opening, granted) = opening(r)?;
-            let handle = HandleId(r.u64()?);
-            Reply::Created { object, opening, handle, granted, parts: parts(r)? }
+            let (handle, form) = (HandleId(r.u64()?), form(r)?);
+            Reply::Created { object, opening, handle, form, granted, parts: parts(r)? }
         }
         Kind::Opened => {
             let (object, opening, granted) = opening(r)?;

@@ -2,7 +2,10 @@
 
 use crate::contract::access::AccessMask;
 use crate::contract::bytes::{ByteReader, ByteWriter, Malformed};
-use crate::object::{self, GenerationLayout, OpeningId, PictureFacts, RawName, Request, Spec};
+use crate::object::{
+    self, GenerationLayout, HandleForm, HandleId, OpeningId, PageId, PictureFacts, RawName,
+    Request, Spec,
+};
 
 use super::WireError;
 use super::header::Kind;
@@ -32,6 +35,27 @@ fn object_kind(r: &mut ByteReader<'_>) -> Result<object::Kind, WireError> {
 
 fn access(r: &mut ByteReader<'_>) -> Result<AccessMask, WireError> {
     Ok(AccessMask::from_bits_retain(r.u32()?))
+}
+
+pub(super) fn put_form(w: &mut ByteWriter, form: HandleForm) {
+    w.u8((form == HandleForm::Held).into());
+}
+
+pub(super) fn form(r: &mut ByteReader<'_>) -> Result<HandleForm, WireError> {
+    match r.u8()? {
+        0 => Ok(HandleForm::Descriptor),
+        1 => Ok(HandleForm::Held),
+        _ => Err(WireError::Malformed),
+    }
+}
+
+/// A page, or 0: pages are numbered from 1.
+fn put_spare(w: &mut ByteWriter, spare: Option<PageId>) {
+    w.u64(spare.map_or(0, |page| page.0));
+}
+
+fn spare(r: &mut ByteReader<'_>) -> Result<Option<PageId>, Malformed> {
+    Ok(Some(r.u64()?).filter(|page| *page != 0).map(PageId))
 }
 
 pub(super) fn put_layout(w: &mut ByteWriter, layout: &GenerationLayout) {
@@ -71,14 +95,17 @@ pub(super) fn layout(r: &mut ByteReader<'_>) -> Result<GenerationLayout, WireErr
 
 pub(super) fn encode(w: &mut ByteWriter, request: &Request) -> Kind {
     match request {
-        Request::Create { spec, name, access } => {
+        Request::Create { spec, name, access, form, spare } => {
             spec.encode(w);
             w.u32(access.bits());
+            put_form(w, *form);
+            put_spare(w, *spare);
             put_name(w, name.as_ref());
             Kind::Create
         }
-        Request::StreamCreate { name, access } => {
+        Request::StreamCreate { name, access, form } => {
             w.u32(access.bits());
+            put_form(w, *form);
             put_name(w, name.as_ref());
             Kind::StreamCreate
         }
@@ -90,8 +117,7 @@ pub(super) fn encode(w: &mut ByteWriter, request: &Request) -> Kind {
         Request::QueryPresented => Kind::QueryPresented,
         Request::Openings { opening, skip } => {
             w.u32(opening.0);
-            w.u32(*skip);
-            Kind::Openings
+            put_number(w, *skip, Kind::Openings)
         }
         Request::Open { kind, name, access } => {
             w.u16(kind.rules().number);
@@ -105,9 +131,10 @@ pub(super) fn encode(w: &mut ByteWriter, request: &Request) -> Kind {
             put_name(w, Some(name));
             Kind::OpenHandle
         }
-        Request::Share { opening, name, access } => {
+        Request::Share { opening, name, access, form } => {
             w.u32(opening.0);
             w.u32(access.bits());
+            put_form(w, *form);
             put_name(w, name.as_ref());
             Kind::Share
         }
@@ -118,16 +145,14 @@ pub(super) fn encode(w: &mut ByteWriter, request: &Request) -> Kind {
         }
         Request::WatchAll { watch } => put_number(w, *watch, Kind::WatchAll),
         Request::Unwatch { watch } => put_number(w, *watch, Kind::Unwatch),
+        Request::DropHandle { handle } => put_long(w, handle.0, Kind::DropHandle),
         Request::Drop { opening } => put_number(w, opening.0, Kind::Drop),
         Request::Mapped { opening } => put_number(w, opening.0, Kind::Mapped),
         Request::Query { opening } => put_number(w, opening.0, Kind::Query),
         Request::StreamJoin { opening } => put_number(w, opening.0, Kind::StreamJoin),
         Request::StreamStock { opening } => put_number(w, opening.0, Kind::StreamStock),
         Request::StreamGeneration { opening } => put_number(w, opening.0, Kind::StreamGeneration),
-        Request::List { after } => {
-            w.u64(*after);
-            Kind::List
-        }
+        Request::List { after } => put_long(w, *after, Kind::List),
         Request::StreamPublish { opening, layout } => {
             w.u32(opening.0);
             put_layout(w, layout);
@@ -135,8 +160,7 @@ pub(super) fn encode(w: &mut ByteWriter, request: &Request) -> Kind {
         }
         Request::StreamInspect { opening, skip } => {
             w.u32(opening.0);
-            w.u32(*skip);
-            Kind::StreamInspect
+            put_number(w, *skip, Kind::StreamInspect)
         }
     }
 }
@@ -146,17 +170,23 @@ fn put_number(w: &mut ByteWriter, number: u32, kind: Kind) -> Kind {
     kind
 }
 
+fn put_long(w: &mut ByteWriter, number: u64, kind: Kind) -> Kind {
+    w.u64(number);
+    kind
+}
+
 #[expect(clippy::wildcard_enum_match_arm, reason = "every kind that is not listed is refused here")]
 pub(super) fn decode(kind: Kind, r: &mut ByteReader<'_>) -> Result<Request, WireError> {
     let opening = |r: &mut ByteReader<'_>| r.u32().map(OpeningId);
     Ok(match kind {
         Kind::Create => {
             let (spec, access) = (Spec::decode(r)?, access(r)?);
-            Request::Create { spec, name: name(r)?, access }
+            let (form, spare) = (form(r)?, spare(r)?);
+            Request::Create { spec, name: name(r)?, access, form, spare }
         }
         Kind::StreamCreate => {
-            let access = access(r)?;
-            Request::StreamCreate { name: name(r)?, access }
+            let (access, form) = (access(r)?, form(r)?);
+            Request::StreamCreate { name: name(r)?, access, form }
         }
         Kind::OpenPresented => Request::OpenPresented { kind: object_kind(r)? },
         Kind::Duplicate => Request::Duplicate { access: access(r)? },
@@ -171,8 +201,8 @@ pub(super) fn decode(kind: Kind, r: &mut ByteReader<'_>) -> Result<Request, Wire
             Request::OpenHandle { kind, name: given_name(r)?, access }
         }
         Kind::Share => {
-            let (opening, access) = (opening(r)?, access(r)?);
-            Request::Share { opening, name: name(r)?, access }
+            let (opening, access, form) = (opening(r)?, access(r)?, form(r)?);
+            Request::Share { opening, name: name(r)?, access, form }
         }
         Kind::WatchName => {
             let watch = r.u32()?;
@@ -180,6 +210,7 @@ pub(super) fn decode(kind: Kind, r: &mut ByteReader<'_>) -> Result<Request, Wire
         }
         Kind::WatchAll => Request::WatchAll { watch: r.u32()? },
         Kind::Unwatch => Request::Unwatch { watch: r.u32()? },
+        Kind::DropHandle => Request::DropHandle { handle: HandleId(r.u64()?) },
         Kind::Drop => Request::Drop { opening: opening(r)? },
         Kind::Mapped => Request::Mapped { opening: opening(r)? },
         Kind::Query => Request::Query { opening: opening(r)? },

@@ -46,7 +46,7 @@ fn nothing_and_undefined_rights_are_refused() {
     let mut desk = Desk::new();
     let mine = desk.client(1000);
     for access in [AccessMask::empty(), AccessMask::from_bits_retain(0x8000)] {
-        let create = Request::StreamCreate { name: None, access };
+        let create = Request::StreamCreate { name: None, access, form: DESCRIPTOR };
         assert_eq!(desk.ask(mine, &create), Err(Error::AccessInvalid { wanted: access }));
     }
 }

@@ -66,7 +66,7 @@ fn handles_and_objects_of_a_user() {
     let mut desk = Desk::new();
     let client = desk.client(1000);
     let mut last = (HandleId(0), client);
-    let request = Request::StreamCreate { name: None, access: READ };
+    let request = Request::StreamCreate { name: None, access: READ, form: DESCRIPTOR };
     let create = |desk: &mut Desk, client| {
         let caller = Caller { client, time_ns: 0, came: Came::Nothing };
         desk.manager.apply(&caller, &request, &mut desk.effects)
@@ -85,7 +85,7 @@ fn handles_and_objects_of_a_user() {
     assert_eq!(create(&mut desk, client), Err(objects));
     let opening = OpeningId(1);
     let handles = capped(Cap::Handles, limits::HANDLES_PER_UID_MAX);
-    let share = Request::Share { opening, name: None, access: READ };
+    let share = Request::Share { opening, name: None, access: READ, form: DESCRIPTOR };
     let caller = Caller { client: last.1, time_ns: 0, came: Came::Nothing };
     let shared = desk.manager.apply(&caller, &share, &mut desk.effects);
     assert_eq!(shared, Err(handles));
@@ -262,7 +262,7 @@ fn more_memory_than_asked_for_counts_as_much_as_came() {
     let mut desk = Desk::new();
     let client = desk.client(1000);
     let limit = limits::PAYLOAD_BYTES_PER_UID_MAX;
-    let create = Request::Create { spec: EXCLUSIVE_SECTION, name: None, access: ALL };
+    let create = creation(EXCLUSIVE_SECTION, None, ALL);
     let full = Err(Error::CapReached { cap: Cap::PayloadBytes, limit });
     assert_eq!(desk.check(client, &create, memory(limit + 1, Writers::One)), full);
     assert!(desk.check(client, &create, memory(limit, Writers::One)).is_ok());

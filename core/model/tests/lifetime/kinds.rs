@@ -37,7 +37,7 @@ fn each_kind_has_the_page_and_the_memory_that_it_needs() {
 fn memory_comes_with_what_has_some_and_as_the_spec_says() {
     let mut desk = Desk::new();
     let client = desk.client(1000);
-    let create = |spec| Request::Create { spec, name: None, access: ALL };
+    let create = |spec| creation(spec, None, ALL);
     let missing = Err(Error::PayloadMissing);
     for (spec, right, wrong) in [
         (surface(Writers::One), Writers::One, Writers::Several),
@@ -165,12 +165,15 @@ fn every_kind_is_listed_with_what_it_is_made_of() {
 #[test]
 fn an_object_that_nobody_has_gives_back_page_memory_and_bytes() {
     let mut desk = Desk::new();
-    let client = desk.client(1000);
+    let (client, other) = (desk.client(1000), desk.client(1000));
     let limit = limits::PAYLOAD_BYTES_PER_UID_MAX;
     let full = Spec::Section { size_bytes: limit, writers: Writers::One };
     for handle_first in [true, false] {
         let mutex = desk.make(client, keyed(), "mutex");
         let page = mutex.parts.page.unwrap().0;
+        // Another's, so that the page does not stay with its maker.
+        let opened = desk.get(other, Kind::Surface, "mutex", ALL);
+        desk.drop_opening(other, opened.opening);
         desk.drop_opening(client, mutex.opening);
         assert_eq!(desk.objects(), 1, "the handle keeps it");
         desk.done();

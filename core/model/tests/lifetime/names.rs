@@ -106,7 +106,8 @@ fn the_handles_that_bear_a_name_are_asked_about_first() {
     let made = desk.create(sender, "cam");
     let second = desk.try_open_handle(other, "cam").unwrap();
     desk.create(sender, "stage");
-    let create = Request::StreamCreate { name: Some(RawName::from("cam")), access: ALL };
+    let create =
+        Request::StreamCreate { name: Some(RawName::from("cam")), access: ALL, form: DESCRIPTOR };
     let poll = desk.manager.handles_to_poll(other, &create, Came::Nothing);
     assert_eq!(poll, [made.handle, second], "the handles that could be closed already");
     let stranger = desk.client(1001);

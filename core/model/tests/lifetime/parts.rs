@@ -95,7 +95,10 @@ fn the_maker_gets_its_page_and_keeps_its_own_memory() {
     let mutex = desk.make(client, keyed(), "mutex");
     let page = mutex.parts.page.unwrap();
     assert_eq!(page.1, View::Writable);
-    assert_eq!(mutex.parts, Parts { seat: 0, owner: 1, page: Some(page), payload: None });
+    assert_eq!(
+        mutex.parts,
+        Parts { seat: 0, owner: 1, page: Some(page), spare: None, payload: None }
+    );
     let (page, kind) = (page.0, PageKind::KeyedMutex);
     let made = [
         Effect::MakePage { page, kind },

@@ -171,10 +171,10 @@ fn nothing_but_what_could_change_the_answer_is_polled() {
     let come = Came::Handle(made.handle);
     let access = ALL;
     let poll = |request: &Request, came| desk.manager.handles_to_poll(client, request, came);
-    let create = |name| Request::Create { spec: FENCE, name, access };
+    let create = |name| creation(FENCE, name, access);
     assert_eq!(poll(&create(named.clone()), Came::Nothing), [made.handle]);
     assert_eq!(poll(&create(None), Came::Nothing), []);
-    let share = |name| Request::Share { opening: made.opening, name, access };
+    let share = |name| Request::Share { opening: made.opening, name, access, form: DESCRIPTOR };
     assert_eq!(poll(&share(named), Came::Nothing), [made.handle]);
     assert_eq!(poll(&share(None), Came::Nothing), []);
     assert_eq!(poll(&Request::OpenPresented { kind: Kind::Fence }, come), []);
@@ -245,7 +245,8 @@ fn an_object_with_one_writer_gives_the_right_to_write_to_nobody_else() {
         assert_eq!(desk.get(client, kind, "thing", MAXIMUM).granted, rest);
         let (_, widened) = desk.try_duplicate(client, made.handle, MAXIMUM).unwrap();
         assert_eq!(widened, rest);
-        let stripped = Request::Share { opening: made.opening, name: None, access: ALL };
+        let stripped =
+            Request::Share { opening: made.opening, name: None, access: ALL, form: DESCRIPTOR };
         let shared = desk.ask(client, &stripped);
         assert!(
             matches!(&shared, Ok(Reply::Handle { granted, .. }) if granted.mask() == rest),
@@ -281,7 +282,8 @@ fn a_share_carries_no_more_than_its_opening_whatever_the_kind() {
     let client = desk.client(1000);
     desk.make(client, FENCE, "fence");
     let opened = desk.get(client, Kind::Fence, "fence", READ);
-    let share = |access| Request::Share { opening: opened.opening, name: None, access };
+    let share =
+        |access| Request::Share { opening: opened.opening, name: None, access, form: DESCRIPTOR };
     let wanted = AccessMask::FENCE_SIGNAL;
     let refused = denied(wanted, bits(0x2_0001), Kind::Fence);
     assert_eq!(desk.ask(client, &share(wanted)), Err(refused));

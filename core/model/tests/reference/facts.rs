@@ -5,8 +5,8 @@
 
 use handfast_model::contract::access::AccessMask;
 use handfast_model::object::{
-    Came, Cap, Effect, Error, Event, GenerationLayout, HandleId, Kind, ListEntry, ObjectId,
-    OpeningId, PageKind, RawName, Reply, Request, Spec, StreamEnd, Writers,
+    Came, Cap, Effect, Error, Event, GenerationLayout, HandleForm, HandleId, Kind, ListEntry,
+    ObjectId, OpeningId, PageKind, RawName, Reply, Request, Spec, StreamEnd, Writers,
 };
 use handfast_model::security::Granted;
 
@@ -44,6 +44,16 @@ pub(crate) struct HandleFact {
     name: Option<Name>,
     owner: Owner,
     granted: u32,
+    /// The client that holds it by number.
+    pub holder: Option<u64>,
+}
+
+/// A page of an object that is gone, kept for a client; the oldest first.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SpareFact {
+    pub client: u64,
+    pub page: u64,
+    role: Role,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +76,8 @@ pub(crate) struct MadeFact {
     /// Its number and its bytes.
     payload: Option<(u64, u64)>,
     turns_ever: u32,
+    /// The only client that ever had the page.
+    only: Option<u64>,
 }
 
 /// A client's place at the page of an object.
@@ -111,7 +123,7 @@ impl Role {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PageFact {
     pub id: u64,
-    object: u64,
+    pub object: u64,
     pub role: Role,
     /// Its writer has said to have mapped it.
     pub mapped: bool,
@@ -159,6 +171,7 @@ pub(crate) struct Facts {
     pub streams: Vec<StreamFact>,
     pub mades: Vec<MadeFact>,
     seats: Vec<SeatFact>,
+    pub spares: Vec<SpareFact>,
     pub pages: Vec<PageFact>,
     watches: Vec<WatchFact>,
     waiting: Vec<(u64, u64, u32)>,
@@ -193,10 +206,28 @@ impl Facts {
         for opening in held {
             self.close(opening, StreamEnd::Lost);
         }
+        let numbers = self.handles.iter().filter(|handle| handle.holder == Some(client));
+        let numbers: Vec<u64> = numbers.map(|handle| handle.id).collect();
+        self.drop_handles(&numbers);
+        self.spares.retain(|spare| spare.client != client);
         self.clients.retain(|known| known.id != client);
+        self.sweep();
     }
 
+    /// The handles that are descriptors.
+    pub(crate) fn piped(&self) -> Vec<u64> {
+        let piped = self.handles.iter().filter(|handle| handle.holder.is_none());
+        piped.map(|handle| handle.id).collect()
+    }
+
+    /// What the kernel tells: it knows of descriptors alone.
     pub(crate) fn handles_gone(&mut self, handles: &[u64]) {
+        let mut told = self.piped();
+        told.retain(|handle| handles.contains(handle));
+        self.drop_handles(&told);
+    }
+
+    fn drop_handles(&mut self, handles: &[u64]) {
         let before = self.handles.len();
         self.handles.retain(|handle| !handles.contains(&handle.id));
         if self.handles.len() != before {
@@ -219,11 +250,12 @@ impl Facts {
             Came::Handle(handle) => (0, handle.0),
         };
         match request {
-            Request::Create { spec, name, access } => {
-                self.create_made(caller, spec, has_bytes, (name.as_ref(), *access), now)
+            Request::Create { spec, name, access, form, spare } => {
+                let of = (spec, spare.map(|page| page.0));
+                self.create_made(caller, of, has_bytes, (name.as_ref(), *access, *form), now)
             }
-            Request::StreamCreate { name, access } => {
-                self.create_stream(caller, name.as_ref(), *access, now)
+            Request::StreamCreate { name, access, form } => {
+                self.create_stream(caller, (name.as_ref(), *access, *form), now)
             }
             Request::Open { kind, name, access } => self.open(caller, *kind, name, *access),
             Request::OpenHandle { kind, name, access } => {
@@ -233,8 +265,17 @@ impl Facts {
             Request::Duplicate { access } => self.duplicate(caller, shown, *access),
             Request::QueryPresented => self.query_presented(caller, shown),
             Request::Openings { opening, skip } => self.list_openings(caller, *opening, *skip),
-            Request::Share { opening, name, access } => {
-                self.share(caller, *opening, name.as_ref(), *access, now)
+            Request::Share { opening, name, access, form } => {
+                self.share(caller, *opening, (name.as_ref(), *access, *form), now)
+            }
+            Request::DropHandle { handle } => {
+                let mut known = self.handles.iter();
+                let own = known.any(|one| (one.id, one.holder) == (handle.0, Some(caller)));
+                if !own {
+                    return Err(Error::HandleNotHeld { handle: *handle });
+                }
+                self.drop_handles(&[handle.0]);
+                Ok(Reply::Done)
             }
             Request::Drop { opening } => {
                 let opening = self.opened(caller, *opening, 0)?;
@@ -318,8 +359,7 @@ impl Facts {
         &mut self,
         caller: u64,
         opening: OpeningId,
-        name: Option<&RawName>,
-        access: AccessMask,
+        (name, access, form): (Option<&RawName>, AccessMask, HandleForm),
         now: u64,
     ) -> Result<Reply, Error> {
         let me = self.who(caller)?;
@@ -340,11 +380,12 @@ impl Facts {
         }
         let share = next(&mut self.given.shares);
         let owner = Owner { uid: me.uid, pid: me.pid, made_ns: now };
-        let handle = self.add_handle(share, opened.object, (name, owner), granted);
+        let by = holder(caller, form);
+        let handle = self.add_handle(share, opened.object, (name, owner), (granted, by));
         self.bound(name);
         self.changed();
         let granted = Granted::from_stored(granted);
-        Ok(Reply::Handle { object: self.object_id(opened.object), handle, granted })
+        Ok(Reply::Handle { object: self.object_id(opened.object), handle, form, granted })
     }
 
     fn find(
@@ -418,10 +459,11 @@ impl Facts {
         if self.handles.iter().filter(|handle| handle.share == of.share).count() >= 64 {
             return Err(Error::CapReached { cap: Cap::HandlesOfShare, limit: 64 });
         }
-        let handle = self.add_handle(of.share, of.object, (of.name, of.owner), granted);
+        let handle = self.add_handle(of.share, of.object, (of.name, of.owner), (granted, None));
         self.changed();
         let granted = Granted::from_stored(granted);
-        Ok(Reply::Handle { object: self.object_id(of.object), handle, granted })
+        let (object, form) = (self.object_id(of.object), HandleForm::Descriptor);
+        Ok(Reply::Handle { object, handle, form, granted })
     }
 
     fn watch_name(&mut self, caller: u64, name: &RawName, watch: u32) -> Result<Reply, Error> {
@@ -450,8 +492,26 @@ impl Facts {
                 || openings.iter().any(|opening| opening.object == object)
         };
         self.streams.retain(|stream| held(stream.object));
-        self.mades.retain(|made| held(made.object));
-        self.pages.retain(|page| held(page.object));
+        // The page of an object that goes stays with the only client that ever had it.
+        for made in self.mades.extract_if(.., |made| !held(made.object)) {
+            let mut pages = self.pages.iter_mut().filter(|page| page.object == made.object);
+            if let (Some(client), Some(page)) = (made.only, pages.next())
+                && self.clients.iter().any(|known| known.id == client)
+            {
+                page.object = 0;
+                self.spares.push(SpareFact { client, page: page.id, role: page.role });
+            }
+        }
+        for client in &self.clients {
+            let of_client = |spare: &SpareFact| spare.client == client.id;
+            while self.spares.iter().filter(|spare| of_client(spare)).count() > 16 {
+                let oldest = self.spares.iter().position(of_client).unwrap_or_default();
+                self.spares.remove(oldest);
+            }
+        }
+        let spares = &self.spares;
+        let kept = |page: u64| spares.iter().any(|spare| spare.page == page);
+        self.pages.retain(|page| held(page.object) || kept(page.id));
     }
 
     fn changed(&mut self) {
@@ -482,10 +542,10 @@ impl Facts {
         share: u64,
         object: u64,
         (name, owner): (Option<Name>, Owner),
-        granted: u32,
+        (granted, holder): (u32, Option<u64>),
     ) -> HandleId {
         let id = next(&mut self.given.handles);
-        self.handles.push(HandleFact { id, share, object, name, owner, granted });
+        self.handles.push(HandleFact { id, share, object, name, owner, granted, holder });
         HandleId(id)
     }
 
@@ -527,6 +587,14 @@ impl Facts {
             }
             None => Ok(Some(name)),
         }
+    }
+
+    /// Whether a client is the only one that ever had the page of an object that nobody else holds.
+    fn is_private(&self, client: u64, object: u64) -> bool {
+        let of_client = |made: &MadeFact| made.object == object && made.only == Some(client);
+        let handles = self.handles.iter().any(|handle| handle.object == object);
+        let openings = self.openings.iter().any(|opening| opening.object == object);
+        self.mades.iter().any(of_client) && !handles && !openings
     }
 
     fn bearer(&self, name: Name) -> Option<HandleFact> {
@@ -612,6 +680,7 @@ fn come_along(request: &Request, came: Came) -> Result<(), Error> {
         | Request::Openings { .. }
         | Request::Share { .. }
         | Request::Drop { .. }
+        | Request::DropHandle { .. }
         | Request::Mapped { .. }
         | Request::WatchName { .. }
         | Request::WatchAll { .. }
@@ -629,6 +698,11 @@ fn come_along(request: &Request, came: Came) -> Result<(), Error> {
         Came::Handle(_) => None,
     };
     if has == Some(memory) { Ok(()) } else { Err(Error::PayloadMissing) }
+}
+
+/// Who holds a handle of this form that a client asked for.
+fn holder(caller: u64, form: HandleForm) -> Option<u64> {
+    (form == HandleForm::Held).then_some(caller)
 }
 
 fn count(items: usize) -> u32 {

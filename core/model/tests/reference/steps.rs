@@ -3,8 +3,8 @@
 
 use handfast_model::contract::access::AccessMask;
 use handfast_model::object::{
-    Came, GenerationLayout, HandleId, Kind, OpeningId, PictureFacts, RawName, ReceivedPayload,
-    Request, Writers,
+    Came, GenerationLayout, HandleForm, HandleId, Kind, OpeningId, PageId, PictureFacts, RawName,
+    ReceivedPayload, Request, Writers,
 };
 use proptest::prelude::*;
 
@@ -25,15 +25,16 @@ pub(crate) enum Step {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Ask {
-    Create { spec: usize, memory: Memory, name: Option<&'static str>, access: u32 },
-    StreamCreate { name: Option<&'static str>, access: u32 },
+    Create { spec: usize, memory: Memory, name: Option<&'static str>, access: u32, extra: Extra },
+    StreamCreate { name: Option<&'static str>, access: u32, form: HandleForm },
+    DropHandle { handle: Pick },
     Open { kind: WhichKind, name: &'static str, access: u32 },
     OpenHandle { kind: WhichKind, name: &'static str, access: u32 },
     OpenPresented { handle: Pick, kind: WhichKind },
     Duplicate { handle: Pick, access: u32 },
     QueryPresented { handle: Pick },
     Openings { opening: Pick, skip: u32 },
-    Share { opening: Pick, name: Option<&'static str>, access: u32 },
+    Share { opening: Pick, name: Option<&'static str>, access: u32, form: HandleForm },
     Drop { opening: Pick },
     Mapped { opening: Pick },
     WatchName { name: &'static str, watch: u32 },
@@ -46,6 +47,22 @@ pub(crate) enum Ask {
     Publish { opening: Pick, next: Number, slots: u32, table: u64, slot: u64, memory: Memory },
     Stock { opening: Pick },
     Inspect { opening: Pick, skip: u32 },
+}
+
+/// How a handle is to be held, and which page is offered.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Extra {
+    form: HandleForm,
+    offer: Offer,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Offer {
+    None,
+    /// One that is kept for somebody, mostly for who asks.
+    Spare(Pick),
+    /// Any there is.
+    Any(Pick),
 }
 
 /// Whose opening is meant.
@@ -98,7 +115,21 @@ impl Ask {
         let anybody = client.of(&clients).unwrap_or(0);
         let Some((pick, of)) = self.opening() else {
             let handle = self.handle(facts);
-            let request = self.request(OpeningId(0), self.kind(facts, anybody, handle));
+            let mut request = self.request(OpeningId(0), self.kind(facts, anybody, handle));
+            if let (Self::Create { extra, .. }, Request::Create { spare, .. }) =
+                (self, &mut request)
+            {
+                *spare = extra.offer.resolve(facts, anybody);
+            }
+            if let (Self::DropHandle { handle }, Request::DropHandle { handle: dropped }) =
+                (self, &mut request)
+            {
+                let (owner, number) = held(facts, *handle, anybody);
+                *dropped = HandleId(number);
+                // Now and then somebody else drops one that is not its own.
+                let caller = if client.0 % 16 == 14 { anybody } else { owner };
+                return (caller, request, Came::Nothing);
+            }
             let came = match (self, &request) {
                 (Self::Create { memory, .. }, Request::Create { spec, .. }) => {
                     let known = kinds::specs().into_iter().find(|(known, _)| known == spec);
@@ -161,6 +192,7 @@ impl Ask {
         match self {
             Self::Create { .. }
             | Self::StreamCreate { .. }
+            | Self::DropHandle { .. }
             | Self::Open { .. }
             | Self::OpenHandle { .. }
             | Self::OpenPresented { .. }
@@ -187,14 +219,16 @@ impl Ask {
         let access = |bits: &u32| AccessMask::from_bits_retain(*bits);
         let given = |name: &Option<&'static str>| name.map(RawName::from);
         match self {
-            Self::Create { spec, name, access: bits, .. } => {
+            Self::Create { spec, name, access: bits, extra, .. } => {
                 let specs = kinds::specs();
                 let (spec, _) = specs[spec % specs.len()];
-                Request::Create { spec, name: given(name), access: access(bits) }
+                let (name, access, form) = (given(name), access(bits), extra.form);
+                Request::Create { spec, name, access, form, spare: None }
             }
-            Self::StreamCreate { name, access: bits } => {
-                Request::StreamCreate { name: given(name), access: access(bits) }
+            Self::StreamCreate { name, access: bits, form } => {
+                Request::StreamCreate { name: given(name), access: access(bits), form: *form }
             }
+            Self::DropHandle { .. } => Request::DropHandle { handle: HandleId(0) },
             Self::OpenPresented { .. } => Request::OpenPresented { kind },
             Self::Duplicate { access: bits, .. } => Request::Duplicate { access: access(bits) },
             Self::QueryPresented { .. } => Request::QueryPresented,
@@ -205,8 +239,9 @@ impl Ask {
             Self::OpenHandle { name, access: bits, .. } => {
                 Request::OpenHandle { kind, name: RawName::from(*name), access: access(bits) }
             }
-            Self::Share { name, access: bits, .. } => {
-                Request::Share { opening, name: given(name), access: access(bits) }
+            Self::Share { name, access: bits, form, .. } => {
+                let (name, access, form) = (given(name), access(bits), *form);
+                Request::Share { opening, name, access, form }
             }
             Self::Drop { .. } => Request::Drop { opening },
             Self::Mapped { .. } => Request::Mapped { opening },
@@ -233,6 +268,28 @@ impl Ask {
                 Request::StreamPublish { opening, layout }
             }
         }
+    }
+}
+
+/// A handle that is held, with its holder.
+fn held(facts: &Facts, pick: Pick, anybody: u64) -> (u64, u64) {
+    let held = facts.handles.iter().filter_map(|handle| Some((handle.holder?, handle.id)));
+    let held: Vec<(u64, u64)> = held.collect();
+    let piped = facts.piped().first().copied().unwrap_or(999_999);
+    pick.of(&held).unwrap_or((anybody, piped))
+}
+
+impl Offer {
+    fn resolve(self, facts: &Facts, client: u64) -> Option<PageId> {
+        let (pick, pages): (Pick, Vec<u64>) = match self {
+            Self::None => return None,
+            Self::Spare(pick) => {
+                let own = facts.spares.iter().filter(|spare| spare.client == client);
+                (pick, own.map(|spare| spare.page).collect())
+            }
+            Self::Any(pick) => (pick, facts.pages.iter().map(|page| page.id).collect()),
+        };
+        Some(PageId(pick.of(&pages).unwrap_or(999_999)))
     }
 }
 
@@ -346,6 +403,19 @@ fn stray() -> impl Strategy<Value = Came> {
     ]
 }
 
+fn form() -> impl Strategy<Value = HandleForm> {
+    prop::sample::select(vec![HandleForm::Descriptor, HandleForm::Held])
+}
+
+fn extra() -> impl Strategy<Value = Extra> {
+    let offer = prop_oneof![
+        2 => Just(Offer::None),
+        6 => pick().prop_map(Offer::Spare),
+        1 => pick().prop_map(Offer::Any),
+    ];
+    (form(), offer).prop_map(|(form, offer)| Extra { form, offer })
+}
+
 fn ask() -> impl Strategy<Value = Ask> {
     let maybe_name = || prop::option::weighted(0.8, name());
     let watch = || 0..3_u32;
@@ -356,17 +426,18 @@ fn ask() -> impl Strategy<Value = Ask> {
         3 => pick().prop_map(|opening| Ask::Stock { opening }),
         2 => (pick(), skip()).prop_map(|(opening, skip)| Ask::Inspect { opening, skip }),
         7 => pick().prop_map(|opening| Ask::Mapped { opening }),
-        6 => (maybe_name(), access())
-            .prop_map(|(name, access)| Ask::StreamCreate { name, access }),
+        6 => (maybe_name(), access(), form())
+            .prop_map(|(name, access, form)| Ask::StreamCreate { name, access, form }),
     ];
     prop_oneof![
         30 => streams,
-        12 => (any::<prop::sample::Index>(), memory(), maybe_name(), access()).prop_map(
-            |(spec, memory, name, access)| {
+        18 => (any::<prop::sample::Index>(), memory(), maybe_name(), access(), extra()).prop_map(
+            |(spec, memory, name, access, extra)| {
                 let spec = spec.index(kinds::specs().len());
-                Ask::Create { spec, memory, name, access }
+                Ask::Create { spec, memory, name, access, extra }
             }
         ),
+        6 => pick().prop_map(|handle| Ask::DropHandle { handle }),
         14 => (which_kind(), name(), access())
             .prop_map(|(kind, name, access)| Ask::Open { kind, name, access }),
         4 => (which_kind(), name(), access())
@@ -376,9 +447,10 @@ fn ask() -> impl Strategy<Value = Ask> {
         8 => (pick(), access()).prop_map(|(handle, access)| Ask::Duplicate { handle, access }),
         2 => pick().prop_map(|handle| Ask::QueryPresented { handle }),
         2 => (pick(), skip()).prop_map(|(opening, skip)| Ask::Openings { opening, skip }),
-        4 => (pick(), maybe_name(), access())
-            .prop_map(|(opening, name, access)| Ask::Share { opening, name, access }),
-        6 => pick().prop_map(|opening| Ask::Drop { opening }),
+        4 => (pick(), maybe_name(), access(), form()).prop_map(
+            |(opening, name, access, form)| Ask::Share { opening, name, access, form }
+        ),
+        9 => pick().prop_map(|opening| Ask::Drop { opening }),
         3 => (name(), watch()).prop_map(|(name, watch)| Ask::WatchName { name, watch }),
         3 => watch().prop_map(|watch| Ask::WatchAll { watch }),
         1 => watch().prop_map(|watch| Ask::Unwatch { watch }),

@@ -1,7 +1,8 @@
 //! The model, its twin and the reference in lockstep, with everything compared after every step.
 
 use handfast_model::object::{
-    Caller, Came, ClientId, Effect, Error, Event, HandleId, Manager, Reply, Request,
+    Attachment, Caller, Came, ClientId, Effect, Error, Event, HandleId, Manager, Reply, Request,
+    Resources,
 };
 use handfast_model::security::Token;
 
@@ -60,7 +61,7 @@ impl World {
     pub(crate) fn tear_down(&mut self, mut seed: u64) {
         loop {
             let clients = self.clients();
-            let handles: Vec<u64> = self.facts.handles.iter().map(|handle| handle.id).collect();
+            let handles = self.facts.piped();
             let left = clients.len() + handles.len();
             if left == 0 {
                 break;
@@ -126,6 +127,7 @@ impl World {
         let earlier = Effect::DropHandle { handle: HandleId(0) };
         let mut effects = vec![earlier.clone()];
         let mut twins = effects.clone();
+        let ready = self.manager.resources(ClientId(client), request, came);
         let answer = self.manager.apply(&caller, request, &mut effects);
         let twin = self.twin.apply(&caller, request, &mut twins);
         assert_eq!(answer, twin, "{what}: the twin answers otherwise");
@@ -136,9 +138,10 @@ impl World {
             self.unchanged(&what, error, &before, &effects);
         }
         let done = self.compare(&what, &before, &effects);
-        let ready = Manager::resources(request);
+        let used = &done.used;
+        let enough = ready.pages >= used.pages && ready.stream_pages >= used.stream_pages;
         assert!(
-            ready.pages >= done.used.pages && ready.handles >= done.used.handles,
+            enough && ready.handles >= used.handles,
             "{what}: used {:?}, foreseen {ready:?}",
             done.used
         );
@@ -146,6 +149,7 @@ impl World {
         assert!(done.payloads <= memory, "{what}: keeps what never came");
         if let Ok(reply) = &predicted {
             let attachments = reply.attachments();
+            self.views_are_foreseen(&what, request, &attachments, &ready);
             self.ledger.attach(&attachments, &self.clients());
         }
         self.sealed_are_mapped(&what);
@@ -192,7 +196,7 @@ impl World {
         self.watchers_know(what, before, &events);
         self.names(what);
 
-        let handles: Vec<u64> = self.facts.handles.iter().map(|handle| handle.id).collect();
+        let handles = self.facts.piped();
         assert_eq!(self.ledger.handles(), handles, "{what}: handles, left as effects made them");
         let payloads = self.facts.payloads();
         assert_eq!(self.ledger.payloads(), payloads, "{what}: memory, left as effects kept it");
@@ -200,6 +204,28 @@ impl World {
         let there: Vec<_> = self.ledger.pages().iter().map(|(id, p)| (*id, p.kind)).collect();
         assert_eq!(there, pages, "{what}: pages, left as effects made them");
         done
+    }
+
+    /// A page of an object that is no stream is given out to be read only where that was foreseen.
+    fn views_are_foreseen(
+        &self,
+        what: &str,
+        request: &Request,
+        attachments: &[Attachment],
+        ready: &Resources,
+    ) {
+        if !matches!(request, Request::Open { .. } | Request::OpenPresented { .. }) {
+            return;
+        }
+        for attachment in attachments {
+            let Attachment::ReadOnlyPage(page) = attachment else { continue };
+            let made = self
+                .facts
+                .pages
+                .iter()
+                .any(|known| known.id == page.0 && matches!(known.role, Role::Words(_)));
+            assert!(!made || ready.view == Some(*page), "{what}: {ready:?} does not foresee it");
+        }
     }
 
     /// Whoever watches everything hears of any change in its listing.

@@ -1,7 +1,7 @@
 //! What goes over the wire of surfaces, fences, events and sections: fields that no version has,
 //! and the descriptors that come along.
 
-use handfast_model::object::{Attachment, Takes, Writers};
+use handfast_model::object::{Attachment, Came, ClientId, Takes, Writers};
 
 use super::*;
 
@@ -53,13 +53,26 @@ fn sizes_that_cannot_be_are_the_models_business() {
 
 #[test]
 fn a_part_is_there_in_one_of_two_ways_or_not_at_all() {
-    // Behind object, opening, granted, handle, seat and owner.
-    let (page, payload) = (40, 49);
-    check_refused("created.hex", page, &[3], "no view");
+    // Behind object, opening, granted, handle, its form, seat and owner.
+    let (page, payload) = (41, 50);
+    check_refused("created.hex", page, &[4], "no view");
+    check_refused("created.hex", page, &[3], "the client's own page, and a descriptor of it");
+    check_refused("created.hex", payload, &[3], "memory is nobody's own");
     check_refused("created.hex", page, &[0], "a page that is not there and has a number");
     check_refused("created.hex", payload, &[0, 1], "memory that is not there and has a number");
     check_refused("created.hex", payload, &[1], "memory whose descriptor is not declared");
     assert!(altered("created.hex", page, &[2]).is_ok(), "the same page, read-only");
+}
+
+#[test]
+fn a_handle_is_a_descriptor_or_a_number() {
+    check_refused("create-fence.hex", 14, &[2], "neither");
+    check_refused("stream-create.hex", 4, &[2], "neither");
+    check_refused("share.hex", 8, &[2], "neither");
+    check_refused("created.hex", 32, &[2], "neither");
+    check_refused("created.hex", 32, &[1], "a number that comes with a descriptor");
+    check_refused("created-held.hex", 32, &[0], "a descriptor that does not come along");
+    check_refused("handle-held.hex", 24, &[0], "a descriptor that does not come along");
 }
 
 #[test]
@@ -111,6 +124,11 @@ fn replies_attach_the_handle_then_the_page_then_the_memory() {
     let expected = [
         ("created.hex", vec![Attachment::Handle(handle), Attachment::WritablePage(page)]),
         ("created-plain.hex", vec![Attachment::Handle(handle)]),
+        ("created-held.hex", vec![Attachment::WritablePage(page)]),
+        ("created-spare.hex", vec![]),
+        ("handle.hex", vec![Attachment::Handle(handle)]),
+        ("handle-held.hex", vec![]),
+        ("stream-created-held.hex", vec![Attachment::WritablePage(page)]),
         ("opened.hex", vec![Attachment::WritablePage(page), Attachment::WritablePayload(memory)]),
         ("opened-to-wait.hex", vec![Attachment::ReadOnlyPage(page)]),
         ("opened-to-read.hex", vec![Attachment::Payload(memory)]),
@@ -133,19 +151,17 @@ fn replies_attach_the_handle_then_the_page_then_the_memory() {
 fn the_spare_pages_and_pipes_of_a_request_are_foreseen() {
     for Sample { file, message, .. } in samples() {
         let Message::Client(ClientMessage::Request { request, .. }) = message else { continue };
-        let needs = Manager::resources(&request);
+        let needs = Manager::new(1).resources(ClientId(1), &request, Came::Nothing);
         let paged = ["create-surface-keyed", "create-fence", "create-event"];
-        let pages = if paged.iter().any(|paged| file.starts_with(paged)) {
-            1
-        } else if file.starts_with("stream-create") {
-            17
-        } else if file == "stream-stock.hex" {
-            16
-        } else {
-            0
+        let pages = if paged.iter().any(|paged| file.starts_with(paged)) { 1 } else { 0 };
+        let stream_pages = match file.as_str() {
+            "stream-stock.hex" => 16,
+            _ if file.starts_with("stream-create") => 17,
+            _ => 0,
         };
         let makes = ["create", "stream-create", "share", "open-handle", "duplicate"];
-        let handles = usize::from(makes.iter().any(|word| file.starts_with(word)));
-        assert_eq!((needs.pages, needs.handles), (pages, handles), "{file}");
+        let makes = makes.iter().any(|word| file.starts_with(word)) && !file.ends_with("held.hex");
+        let needed = (needs.pages, needs.stream_pages, needs.handles, needs.view);
+        assert_eq!(needed, (pages, stream_pages, usize::from(makes), None), "{file}");
     }
 }

@@ -6,9 +6,10 @@ use handfast_model::contract::format::Format;
 use handfast_model::contract::surface::{Dimension, SurfaceDesc, SurfaceFlags};
 use handfast_model::object::reply::ReceiverFacts;
 use handfast_model::object::{
-    Cap, ClientId, Directory, Error, Event, Facts, GenerationLayout, HandleId, Kind, ListEntry,
-    ObjectId, ObjectName, OpeningFacts, OpeningId, PageId, Parts, PayloadId, PictureFacts, RawName,
-    Reply, Request, Reset, Spec, StreamEnd, StreamFacts, View, Writers,
+    Cap, ClientId, Directory, Error, Event, Facts, GenerationLayout, HandleForm, HandleId,
+    HeldFacts, Kind, ListEntry, ObjectId, ObjectName, OpeningFacts, OpeningId, PageId, Parts,
+    PayloadId, PictureFacts, RawName, Reply, Request, Reset, Spec, StreamEnd, StreamFacts, View,
+    Writers,
 };
 use handfast_model::security::Granted;
 use handfast_model::wire::{BrokerMessage, ClientMessage, Health, Hello, Refused, Welcome};
@@ -37,6 +38,23 @@ fn opening() -> impl Strategy<Value = OpeningId> {
 
 fn page() -> impl Strategy<Value = PageId> {
     any::<u64>().prop_map(PageId)
+}
+
+/// One that is there: 0 is none.
+fn numbered_page() -> impl Strategy<Value = PageId> {
+    (1..=u64::MAX).prop_map(PageId)
+}
+
+fn form() -> impl Strategy<Value = HandleForm> {
+    select(vec![HandleForm::Descriptor, HandleForm::Held])
+}
+
+fn held() -> impl Strategy<Value = HeldFacts> {
+    (any::<(i32, u32)>(), granted()).prop_map(|((pid, uid), granted)| HeldFacts {
+        pid,
+        uid,
+        granted,
+    })
 }
 
 fn pages() -> impl Strategy<Value = Vec<PageId>> {
@@ -107,8 +125,16 @@ fn spec() -> impl Strategy<Value = Spec> {
 fn made_request() -> impl Strategy<Value = Request> {
     let name = option::of(raw_name());
     prop_oneof![
-        3 => (spec(), name, access())
-            .prop_map(|(spec, name, access)| Request::Create { spec, name, access }),
+        3 => (spec(), name, access(), form(), option::of(numbered_page())).prop_map(
+            |(spec, name, access, form, spare)| Request::Create {
+                spec,
+                name,
+                access,
+                form,
+                spare
+            }
+        ),
+        1 => any::<u64>().prop_map(|handle| Request::DropHandle { handle: HandleId(handle) }),
         1 => kind().prop_map(|kind| Request::OpenPresented { kind }),
         1 => access().prop_map(|access| Request::Duplicate { access }),
         1 => Just(Request::QueryPresented),
@@ -123,14 +149,13 @@ fn request() -> impl Strategy<Value = Request> {
     let number = any::<u32>;
     prop_oneof![
         6 => made_request(),
-        1 => (maybe(), access()).prop_map(|(name, access)| Request::StreamCreate { name, access }),
+        1 => (maybe(), access(), form())
+            .prop_map(|(name, access, form)| Request::StreamCreate { name, access, form }),
         1 => named().prop_map(|(kind, name, access)| Request::Open { kind, name, access }),
         1 => named().prop_map(|(kind, name, access)| Request::OpenHandle { kind, name, access }),
-        1 => (opening(), maybe(), access()).prop_map(|(opening, name, access)| Request::Share {
-            opening,
-            name,
-            access
-        }),
+        1 => (opening(), maybe(), access(), form()).prop_map(
+            |(opening, name, access, form)| Request::Share { opening, name, access, form }
+        ),
         1 => opening().prop_map(|opening| Request::Drop { opening }),
         1 => opening().prop_map(|opening| Request::Mapped { opening }),
         1 => (raw_name(), number()).prop_map(|(name, watch)| Request::WatchName { name, watch }),
@@ -202,11 +227,10 @@ fn parts() -> impl Strategy<Value = Parts> {
     let view = || select(vec![View::Writable, View::ReadOnly]);
     let page = option::of((page(), view()));
     let payload = option::of((any::<u64>().prop_map(PayloadId), view()));
-    (any::<(u32, u32)>(), page, payload).prop_map(|((seat, owner), page, payload)| Parts {
-        seat,
-        owner,
-        page,
-        payload,
+    let spare = option::of(self::page());
+    (any::<(u32, u32)>(), page, spare, payload).prop_map(|((seat, owner), page, spare, payload)| {
+        let page = page.filter(|_| spare.is_none());
+        Parts { seat, owner, page, spare, payload }
     })
 }
 
@@ -215,11 +239,12 @@ fn made_reply() -> impl Strategy<Value = Reply> {
     let one = (any::<(i32, u32, u32)>(), granted())
         .prop_map(|((pid, uid, owner), granted)| OpeningFacts { pid, uid, granted, owner });
     prop_oneof![
-        (object(), opening(), handle, granted(), parts()).prop_map(
-            |(object, opening, handle, granted, parts)| Reply::Created {
+        (object(), opening(), handle, form(), granted(), parts()).prop_map(
+            |(object, opening, handle, form, granted, parts)| Reply::Created {
                 object,
                 opening,
                 handle,
+                form,
                 granted,
                 parts
             }
@@ -244,11 +269,12 @@ fn reply() -> impl Strategy<Value = Reply> {
     let sender = option::of((1..=u64::MAX).prop_map(ClientId));
     let receiver = (any::<i32>(), page()).prop_map(|(pid, page)| ReceiverFacts { pid, page });
     let stream = prop_oneof![
-        (object(), opening(), handle(), page(), pages()).prop_map(
-            |(object, opening, handle, page, stock)| Reply::StreamCreated {
+        (object(), opening(), handle(), form(), page(), pages()).prop_map(
+            |(object, opening, handle, form, page, stock)| Reply::StreamCreated {
                 object,
                 opening,
                 handle,
+                form,
                 page,
                 stock
             }
@@ -273,8 +299,9 @@ fn reply() -> impl Strategy<Value = Reply> {
     ];
     prop_oneof![
         1 => Just(Reply::Done),
-        1 => (object(), handle(), granted())
-            .prop_map(|(object, handle, granted)| Reply::Handle { object, handle, granted }),
+        1 => (object(), handle(), form(), granted()).prop_map(
+            |(object, handle, form, granted)| Reply::Handle { object, handle, form, granted }
+        ),
         1 => any::<bool>().prop_map(|bound| Reply::Watching { bound }),
         2 => (vec(entry(), 0..5), any::<bool>())
             .prop_map(|(entries, more)| Reply::Listing { entries, more }),
@@ -318,6 +345,7 @@ pub(crate) fn error() -> impl Strategy<Value = Error> {
         access().prop_map(|wanted| Error::AccessInvalid { wanted }),
         opening().prop_map(|opening| Error::OpeningUnknown { opening }),
         opening().prop_map(|opening| Error::NotTheSender { opening }),
+        any::<u64>().prop_map(|handle| Error::HandleNotHeld { handle: HandleId(handle) }),
         opening().prop_map(|opening| Error::JoinedAlready { opening }),
         any::<(u32, u32)>()
             .prop_map(|(expected, given)| Error::GenerationOutOfOrder { expected, given }),
@@ -372,9 +400,11 @@ pub(crate) fn message() -> impl Strategy<Value = Message> {
         1 => (number(), opening()).prop_map(|(number, opening)| {
             Message::Client(ClientMessage::Handles { number, opening })
         }),
-        1 => (number(), vec(any::<u64>(), 0..80)).prop_map(|(number, inodes)| {
-            Message::Broker(BrokerMessage::Handles { number, inodes })
-        }),
+        1 => (number(), vec(any::<u64>(), 0..80), vec(held(), 0..80)).prop_map(
+            |(number, inodes, held)| {
+                Message::Broker(BrokerMessage::Handles { number, inodes, held })
+            }
+        ),
         2 => event.prop_map(|event| Message::Broker(BrokerMessage::Event(event))),
     ]
 }

@@ -6,9 +6,10 @@ use handfast_model::contract::format::Format;
 use handfast_model::contract::surface::{Dimension, SurfaceDesc, SurfaceFlags};
 use handfast_model::object::reply::ReceiverFacts;
 use handfast_model::object::{
-    Cap, ClientId, Directory, Error, Event, Facts, GenerationLayout, HandleId, Kind, ListEntry,
-    ObjectId, ObjectName, OpeningFacts, OpeningId, PageId, Parts, PayloadId, PictureFacts, RawName,
-    Reply, Request, Reset, Spec, StreamEnd, StreamFacts, View, Writers,
+    Cap, ClientId, Directory, Error, Event, Facts, GenerationLayout, HandleForm, HandleId,
+    HeldFacts, Kind, ListEntry, ObjectId, ObjectName, OpeningFacts, OpeningId, PageId, Parts,
+    PayloadId, PictureFacts, RawName, Reply, Request, Reset, Spec, StreamEnd, StreamFacts, View,
+    Writers,
 };
 use handfast_model::security::Granted;
 use handfast_model::wire::{
@@ -123,7 +124,8 @@ fn creations() -> Vec<(String, String, Request)> {
     let create = |(file, spec): (&str, Spec)| {
         let name = (file != "buffer").then(|| RawName::from("Global\\thing"));
         let named = if name.is_some() { "Global\\thing" } else { "without a name" };
-        let request = Request::Create { spec, name, access: AccessMask::GENERIC_ALL };
+        let (access, form) = (AccessMask::GENERIC_ALL, HandleForm::Descriptor);
+        let request = Request::Create { spec, name, access, form, spare: None };
         (format!("create-{file}"), format!("a {} {named}, all access", spec.kind()), request)
     };
     specs().into_iter().map(create).collect()
@@ -133,22 +135,22 @@ fn requests() -> Vec<(&'static str, &'static str, Request)> {
     let name = RawName::from;
     let access = AccessMask::GENERIC_READ;
     let all = AccessMask::GENERIC_ALL;
-    let opening = OPENING;
+    let (opening, form) = (OPENING, HandleForm::Descriptor);
     vec![
         (
             "stream-create",
             "a stream named Global\\cam, all access",
-            Request::StreamCreate { name: Some(name("Global\\cam")), access: all },
+            Request::StreamCreate { name: Some(name("Global\\cam")), access: all, form },
         ),
         (
             "stream-create-unnamed",
             "a stream without a name, all access",
-            Request::StreamCreate { name: None, access: all },
+            Request::StreamCreate { name: None, access: all, form },
         ),
         (
             "stream-create-odd-name",
             "a stream whose name has a NUL and half a surrogate pair",
-            Request::StreamCreate { name: Some(RawName(vec![97, 0, 0xD800])), access: all },
+            Request::StreamCreate { name: Some(RawName(vec![97, 0, 0xD800])), access: all, form },
         ),
         ("open", "cam, to read", Request::Open { kind: KIND, name: name("cam"), access }),
         (
@@ -159,12 +161,12 @@ fn requests() -> Vec<(&'static str, &'static str, Request)> {
         (
             "share",
             "opening 3 as stage, to read",
-            Request::Share { opening, name: Some(name("stage")), access },
+            Request::Share { opening, name: Some(name("stage")), access, form },
         ),
         (
             "share-unnamed",
             "opening 3 without a name, to read",
-            Request::Share { opening, name: None, access },
+            Request::Share { opening, name: None, access, form },
         ),
         ("drop", "opening 3", Request::Drop { opening }),
         ("mapped", "opening 3", Request::Mapped { opening }),
@@ -191,6 +193,35 @@ fn requests() -> Vec<(&'static str, &'static str, Request)> {
             "opening 3, behind 64 receivers",
             Request::StreamInspect { opening, skip: 64 },
         ),
+    ]
+}
+
+/// Handles that are numbers, and a page that the client has.
+fn held_requests() -> Vec<(&'static str, &'static str, Request)> {
+    let (opening, access, form) = (OPENING, AccessMask::GENERIC_ALL, HandleForm::Held);
+    let name = || Some(RawName::from("Global\\thing"));
+    vec![
+        (
+            "create-event-held",
+            "an event named Global\\thing, all access, its handle a number",
+            Request::Create { spec: EVENT, name: name(), access, form, spare: None },
+        ),
+        (
+            "create-fence-spare-held",
+            "a fence named Global\\thing, all access, its handle a number, page 20 is there",
+            Request::Create { spec: FENCE, name: name(), access, form, spare: Some(PageId(20)) },
+        ),
+        (
+            "stream-create-held",
+            "a stream named Global\\thing, all access, its handle a number",
+            Request::StreamCreate { name: name(), access, form },
+        ),
+        (
+            "share-held",
+            "opening 3 as Global\\thing, all access, its handle a number",
+            Request::Share { opening, name: name(), access, form },
+        ),
+        ("drop-handle", "handle 12", Request::DropHandle { handle: HandleId(12) }),
     ]
 }
 
@@ -240,6 +271,7 @@ fn entry() -> ListEntry {
 
 fn replies() -> Vec<(&'static str, &'static str, Reply)> {
     let granted = Granted::from_stored(0x0002_0005);
+    let (descriptor, held) = (HandleForm::Descriptor, HandleForm::Held);
     let lost = ListEntry {
         names: vec![],
         facts: Facts::Stream(StreamFacts {
@@ -257,7 +289,12 @@ fn replies() -> Vec<(&'static str, &'static str, Reply)> {
         (
             "handle",
             "handle 12 of object 9, to read",
-            Reply::Handle { object: OBJECT, handle: HandleId(12), granted },
+            Reply::Handle { object: OBJECT, handle: HandleId(12), form: descriptor, granted },
+        ),
+        (
+            "handle-held",
+            "handle 12 of object 9, a number, to read",
+            Reply::Handle { object: OBJECT, handle: HandleId(12), form: held, granted },
         ),
         ("watching", "the name is there", Reply::Watching { bound: true }),
         (
@@ -283,12 +320,15 @@ fn made_facts() -> Vec<(String, String, Reply)> {
 
 fn made_replies(granted: Granted) -> Vec<(&'static str, &'static str, Reply)> {
     let (object, opening, handle) = (OBJECT, OPENING, HandleId(12));
-    let created = |parts| Reply::Created { object, opening, handle, granted, parts };
+    let formed = |form, parts| Reply::Created { object, opening, handle, form, granted, parts };
+    let created = |parts| formed(HandleForm::Descriptor, parts);
+    let held = |parts| formed(HandleForm::Held, parts);
     let opened = |spec, parts| Reply::Opened { object, opening, granted, spec, parts };
     let page = |view| Some((PageId(20), view));
     let payload = |view| Some((PayloadId(6), view));
     let none = Parts::default();
-    let keyed = Parts { seat: 4, owner: 5, page: page(View::Writable), payload: None };
+    let keyed = Parts { seat: 4, owner: 5, page: page(View::Writable), ..none };
+    let spare = Parts { page: None, spare: Some(PageId(20)), ..keyed };
     let all = Parts { payload: payload(View::Writable), ..keyed };
     let watching = Parts { page: page(View::ReadOnly), ..none };
     let reading = Parts { payload: payload(View::ReadOnly), ..none };
@@ -301,6 +341,8 @@ fn made_replies(granted: Granted) -> Vec<(&'static str, &'static str, Reply)> {
     vec![
         ("created", "object 9, seat 4, owner 5, page 20", created(keyed)),
         ("created-plain", "object 9 without page", created(none)),
+        ("created-held", "object 9, its handle a number, seat 4, owner 5, page 20", held(keyed)),
+        ("created-spare", "object 9, its handle a number, page 20 is there", held(spare)),
         ("opened", "a surface with its keyed mutex, to write", opened(surface, all)),
         ("opened-to-wait", "a fence, to wait", opened(FENCE, watching)),
         ("opened-to-read", "a section, to read", opened(SECTION, reading)),
@@ -320,20 +362,31 @@ fn stream_replies(granted: Granted) -> Vec<(&'static str, &'static str, Reply)> 
         sender,
         sender_pid,
     };
-    let created = Reply::StreamCreated {
+    let created = |form, stock| Reply::StreamCreated {
         object: OBJECT,
         opening: OPENING,
         handle: HandleId(12),
+        form,
         page: PageId(20),
-        stock: vec![PageId(21), PageId(22)],
+        stock,
     };
+    let two = vec![PageId(21), PageId(22)];
     let receivers = vec![
         ReceiverFacts { pid: 4322, page: PageId(21) },
         ReceiverFacts { pid: 4323, page: PageId(22) },
     ];
     let stock = vec![PageId(23)];
     vec![
-        ("stream-created", "object 9 with two receiver pages", created),
+        (
+            "stream-created",
+            "object 9 with two receiver pages",
+            created(HandleForm::Descriptor, two),
+        ),
+        (
+            "stream-created-held",
+            "object 9 without receiver pages, its handle a number",
+            created(HandleForm::Held, vec![]),
+        ),
         ("stream-opened", "object 9, its sender is client 7", opened(Some(ClientId(7)), 4321)),
         ("stream-opened-over", "object 9, its sender is gone", opened(None, 0)),
         (
@@ -381,6 +434,7 @@ pub(crate) fn errors() -> Vec<(String, Error)> {
         Error::PayloadMissing,
         Error::HandleUnknown,
         Error::SpecInvalid { kind: Kind::Surface },
+        Error::HandleNotHeld { handle: HandleId(12) },
     ];
     let mut all: Vec<_> =
         errors.into_iter().map(|error| (file_of(&error).to_owned(), error)).collect();
@@ -431,6 +485,7 @@ const fn file_of(error: &Error) -> &'static str {
         Error::PayloadMissing => "failed-payload-missing",
         Error::HandleUnknown => "failed-handle-unknown",
         Error::SpecInvalid { .. } => "failed-spec-invalid",
+        Error::HandleNotHeld { .. } => "failed-handle-not-held",
         Error::CapReached { .. } => "failed-cap",
     }
 }
@@ -475,8 +530,16 @@ fn greetings() -> Vec<(&'static str, &'static str, BrokerMessage)> {
         ("event-room", "opening 3", event(Event::Room { opening: OPENING })),
         (
             "handle-inodes",
-            "answer to 5: two pipes",
-            BrokerMessage::Handles { number: 5, inodes: vec![0x0012_3456, u64::MAX] },
+            "answer to 5: two pipes, and one that process 4321 holds",
+            BrokerMessage::Handles {
+                number: 5,
+                inodes: vec![0x0012_3456, u64::MAX],
+                held: vec![HeldFacts {
+                    pid: 4321,
+                    uid: 1000,
+                    granted: Granted::from_stored(0x001F_0003),
+                }],
+            },
         ),
         ("mailbox-made", "answer to 5", BrokerMessage::Mailbox { number: 5 }),
     ]
@@ -507,7 +570,9 @@ pub(crate) fn samples() -> Vec<Sample> {
         let message = Message::Broker(BrokerMessage::Reply { number, reply });
         samples.push(sample(&file, &format!("answer to {number}: {says}"), message));
     }
-    for (file, says, request) in requests().into_iter().chain(presented_requests()) {
+    for (file, says, request) in
+        requests().into_iter().chain(held_requests()).chain(presented_requests())
+    {
         let message = Message::Client(ClientMessage::Request { number, request });
         samples.push(sample(file, &format!("request {number}: {says}"), message));
     }

@@ -117,10 +117,10 @@ impl<M: LongMemory> Page<M> {
         (tag == seal(index, peak)).then_some(peak)
     }
 
-    /// Writes zeros, but for the value and the word.
+    /// Writes zeros, but for the value and the word. Nobody else has the memory yet.
     pub(super) fn clear(&self, value: u64, word: u64) {
         for long in self.0.longs().iter().take(FENCE_LONGS) {
-            long.store(0, Ordering::SeqCst);
+            long.store(0, Ordering::Relaxed);
         }
         self.value().store(value, Ordering::SeqCst);
         self.word().store(word, Ordering::SeqCst);

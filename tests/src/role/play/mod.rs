@@ -4,10 +4,12 @@
 mod awaited;
 mod events;
 mod forks;
+mod held;
 mod limits;
 mod many;
 mod moved;
 mod mutexes;
+mod offers;
 mod readiness;
 mod scribble;
 mod storm;
@@ -39,6 +41,13 @@ pub(crate) fn run(scene: &str, arguments: &[&str]) -> anyhow::Result<()> {
         ("forked-handle", []) => forks::handle()?,
         ("forked-waits", [rounds]) => forks::waits(number(rounds)?)?,
         ("fork-storm", [rounds]) => forks::storm(number(rounds)?)?,
+        ("thousand-names", []) => held::thousand_names()?,
+        ("threads-of-names", [rounds]) => held::threads_of_names(number(rounds)?)?,
+        ("hundred-mutexes", []) => held::hundred_mutexes()?,
+        ("told-of-drops", [place, rounds]) => held::told_of_drops(place, number(rounds)?)?,
+        ("forked-name", []) => held::forked_name()?,
+        ("strange-offers", []) => offers::strangers()?,
+        ("scribbled-pages", [seed]) => offers::scribbled(number(seed)?)?,
         ("descriptors", []) => limits::descriptors_of_a_call()?,
         ("openings", []) => limits::openings()?,
         ("scribble", [kind, name, seed]) => return scribble::run(kind, name, number(seed)?),

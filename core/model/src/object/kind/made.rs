@@ -84,13 +84,21 @@ pub struct Made {
     pub readers: u32,
     /// The last number given to an opening at the keyed mutex.
     pub last_owner: u32,
+    /// The client that alone was ever given the page; none once another was.
+    pub sole: Option<ClientId>,
 }
 
 impl Made {
-    /// One that nobody has open.
+    /// One that nobody has open; its maker will be the first.
     #[must_use]
-    pub fn new(spec: Spec, page: Option<PageId>, payload: Option<(PayloadId, u64)>) -> Self {
-        Self { spec, page, payload, seats: Seats::new(), readers: 0, last_owner: 0 }
+    pub fn new(
+        spec: Spec,
+        page: Option<PageId>,
+        payload: Option<(PayloadId, u64)>,
+        maker: ClientId,
+    ) -> Self {
+        let sole = Some(maker);
+        Self { spec, page, payload, seats: Seats::new(), readers: 0, last_owner: 0, sole }
     }
 
     /// Bytes of memory it holds.

@@ -9,7 +9,7 @@ use crate::contract::access::AccessMask;
 use crate::contract::limits;
 use crate::object::effect::{Effect, PageKind, Signaller};
 use crate::object::error::{Cap, Error};
-use crate::object::id::{OpeningId, ShareId};
+use crate::object::id::{OpeningId, PageId, ShareId};
 use crate::object::kind::Kind;
 use crate::object::kind::made::Made;
 use crate::object::kind::stream::Stream;
@@ -17,7 +17,8 @@ use crate::object::lifetime;
 use crate::object::manager::{Caller, Manager};
 use crate::object::name::{ObjectName, RawName};
 use crate::object::reply::{Parts, Reply};
-use crate::object::request::Came;
+use crate::object::request::{Came, HandleForm};
+use crate::object::spare;
 use crate::object::spec::Spec;
 use crate::object::state::{Body, Counters, Maker, Object, Share, object_id};
 use crate::security::{Granted, Token};
@@ -29,9 +30,9 @@ pub(crate) fn create(
     manager: &mut Manager,
     caller: &Caller,
     effects: &mut Vec<Effect>,
-    spec: Spec,
+    (spec, spare): (Spec, Option<PageId>),
     name: Option<&RawName>,
-    access: AccessMask,
+    (access, form): (AccessMask, HandleForm),
 ) -> Result<Reply, Error> {
     let kind = spec.kind();
     let (maker, name) = room_for_object(manager, caller, kind, name, access)?;
@@ -52,11 +53,7 @@ pub(crate) fn create(
 
     // Nothing can fail from here on.
     let mapping = &kind.rules().mapping;
-    let page = spec.page().map(|kind| {
-        let page = manager.new_page();
-        effects.push(Effect::MakePage { page, kind });
-        page
-    });
+    let page = spec.page().map(|kind| take_page(manager, caller, (kind, spare), effects));
     let payload = spec.writers().map(|_| {
         let payload = manager.new_payload();
         effects.push(Effect::KeepPayload { payload });
@@ -65,18 +62,46 @@ pub(crate) fn create(
     let usage = manager.usage.entry(uid).or_default();
     usage.payload_bytes += payload.map_or(0, |(_, size_bytes)| size_bytes);
     let own = Granted::to_creator(AccessMask::GENERIC_ALL, mapping);
-    let mut made = Made::new(spec, page, payload);
+    let mut made = Made::new(spec, page.map(|(page, _)| page), payload, caller.client);
     let parts = super::made::join(&mut made, caller.client, own, Signaller::Yes, effects);
     let object = add_object(manager, maker, Body::Made(made));
     let opening = lifetime::add_opening(manager, caller.client, object, own, parts.owner);
     let granted = Granted::to_creator(access, mapping).without(spec.barred());
     let share = add_share(manager, object, maker, name.clone());
-    let handle = lifetime::add_handle(manager, share, granted, uid, effects);
+    let holder = (uid, super::holder(caller, form));
+    let handle = lifetime::add_handle(manager, share, granted, holder, effects);
     publish_name(manager, share, name, effects);
     let object = object_id(manager.instance, object);
-    // The maker has the memory already.
-    let parts = Parts { payload: None, ..parts };
-    Ok(Reply::Created { object, opening, handle, granted, parts })
+    // The maker has the memory already, and perhaps the page.
+    let mut parts = Parts { payload: None, ..parts };
+    if let Some((page, Mapping::There)) = page {
+        (parts.page, parts.spare) = (None, Some(page));
+    }
+    Ok(Reply::Created { object, opening, handle, form, granted, parts })
+}
+
+/// Whether the client that gets a page has it mapped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mapping {
+    None,
+    There,
+}
+
+/// The page that the caller offers, if it can be used, or a new one.
+fn take_page(
+    manager: &mut Manager,
+    caller: &Caller,
+    (kind, offered): (PageKind, Option<PageId>),
+    effects: &mut Vec<Effect>,
+) -> (PageId, Mapping) {
+    if let Some(offered) = offered
+        && spare::take(manager, caller.client, offered, kind, effects)
+    {
+        return (offered, Mapping::There);
+    }
+    let page = manager.new_page();
+    effects.push(Effect::MakePage { page, kind });
+    (page, Mapping::None)
 }
 
 /// `StreamCreate`: as [`create`]; the opening is the stream's sender.
@@ -85,7 +110,7 @@ pub(crate) fn create_stream(
     caller: &Caller,
     effects: &mut Vec<Effect>,
     name: Option<&RawName>,
-    access: AccessMask,
+    (access, form): (AccessMask, HandleForm),
 ) -> Result<Reply, Error> {
     let kind = Kind::Stream;
     let (maker, name) = room_for_object(manager, caller, kind, name, access)?;
@@ -99,10 +124,11 @@ pub(crate) fn create_stream(
     let opening = lifetime::add_opening(manager, caller.client, object, granted, 0);
     let stock = fresh_stock(manager, object, (caller, opening), effects);
     let share = add_share(manager, object, maker, name.clone());
-    let handle = lifetime::add_handle(manager, share, granted, maker.token.uid, effects);
+    let holder = (maker.token.uid, super::holder(caller, form));
+    let handle = lifetime::add_handle(manager, share, granted, holder, effects);
     publish_name(manager, share, name, effects);
     let object = object_id(manager.instance, object);
-    Ok(Reply::StreamCreated { object, opening, handle, page, stock })
+    Ok(Reply::StreamCreated { object, opening, handle, form, page, stock })
 }
 
 /// Who makes it and under which name, if there is room for another object.
@@ -141,7 +167,7 @@ fn fresh_stock(
     object: u64,
     (caller, opening): (&Caller, OpeningId),
     effects: &mut Vec<Effect>,
-) -> Vec<crate::object::id::PageId> {
+) -> Vec<PageId> {
     let mut stock = Vec::with_capacity(limits::RECEIVER_PAGES_READY);
     for _ in 0..limits::RECEIVER_PAGES_READY {
         let page = manager.new_page();
@@ -162,7 +188,7 @@ pub(crate) fn share(
     effects: &mut Vec<Effect>,
     opening: OpeningId,
     name: Option<&RawName>,
-    access: AccessMask,
+    (access, form): (AccessMask, HandleForm),
 ) -> Result<Reply, Error> {
     let maker = super::maker(manager, caller)?;
     let opened = super::opened(manager, caller.client, opening, AccessMask::empty())?;
@@ -187,10 +213,11 @@ pub(crate) fn share(
 
     // Nothing can fail from here on.
     let share = add_share(manager, opened.object, maker, name.clone());
-    let handle = lifetime::add_handle(manager, share, granted, maker.token.uid, effects);
+    let holder = (maker.token.uid, super::holder(caller, form));
+    let handle = lifetime::add_handle(manager, share, granted, holder, effects);
     publish_name(manager, share, name, effects);
     let object = object_id(manager.instance, opened.object);
-    Ok(Reply::Handle { object, handle, granted })
+    Ok(Reply::Handle { object, handle, form, granted })
 }
 
 /// The checked name, if one was given and nobody bears it.

@@ -39,6 +39,9 @@ pub(crate) fn join(
     let mut parts = Parts::default();
     let view = made.spec.page_view(granted.mask());
     if let (Some(page), Some(view)) = (made.page, view) {
+        if made.sole != Some(client) {
+            made.sole = None;
+        }
         parts.page = Some((page, view));
         if view == View::Writable {
             parts.seat = take_seat(made, client, signaller, effects);

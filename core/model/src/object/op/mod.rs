@@ -18,19 +18,20 @@ use super::error::{Cap, Error};
 use super::id::{ClientId, OpeningId, ShareId};
 use super::kind::Kind;
 use super::manager::{Caller, Manager};
-use super::state::{Client, Maker, Opening};
+use super::request::HandleForm;
+use super::state::{Client, Holder, Maker, Opening};
 
 /// The caller's record. A caller that is not there has been dropped between two requests; it
 /// owns no opening, so that is what it is told.
-fn client(manager: &Manager, caller: &Caller) -> Result<(Token, i32), Error> {
-    match manager.clients.get(&caller.client) {
+fn client(manager: &Manager, caller: ClientId) -> Result<(Token, i32), Error> {
+    match manager.clients.get(&caller) {
         Some(client) => Ok((client.token, client.pid)),
         None => Err(Error::OpeningUnknown { opening: OpeningId(0) }),
     }
 }
 
 fn maker(manager: &Manager, caller: &Caller) -> Result<Maker, Error> {
-    let (token, pid) = client(manager, caller)?;
+    let (token, pid) = client(manager, caller.client)?;
     Ok(Maker { token, pid, made_ns: caller.time_ns })
 }
 
@@ -57,6 +58,14 @@ fn denied(manager: &Manager, opened: &Opening, wanted: AccessMask) -> Error {
         granted: opened.granted.mask(),
         owner_uid: object.map_or(0, |object| object.maker.token.uid),
         kind: object.map_or(Kind::Stream, |object| object.body.kind()),
+    }
+}
+
+/// Who holds a handle that the caller asks for.
+const fn holder(caller: &Caller, form: HandleForm) -> Holder {
+    match form {
+        HandleForm::Descriptor => Holder::Descriptor,
+        HandleForm::Held => Holder::Client(caller.client),
     }
 }
 

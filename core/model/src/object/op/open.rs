@@ -5,24 +5,25 @@ use alloc::vec::Vec;
 use crate::contract::access::AccessMask;
 use crate::object::effect::{Effect, Signaller};
 use crate::object::error::Error;
-use crate::object::id::{OpeningId, ShareId};
+use crate::object::id::{ClientId, HandleId, OpeningId, ShareId};
 use crate::object::kind::Kind;
 use crate::object::lifetime::{self, Cause};
 use crate::object::manager::{Caller, Manager};
 use crate::object::name::{NameRef, RawName};
 use crate::object::reply::Reply;
-use crate::object::state::{Body, object_id};
+use crate::object::request::HandleForm;
+use crate::object::state::{Body, Holder, object_id};
 use crate::security::{self, Granted};
 
 /// Finds a share by name and checks kind, then access, in that order.
-fn find(
+pub(crate) fn find(
     manager: &Manager,
-    caller: &Caller,
+    client: ClientId,
     kind: Kind,
     name: &RawName,
     access: AccessMask,
 ) -> Result<(ShareId, u64, Granted), Error> {
-    let (token, _) = super::client(manager, caller)?;
+    let (token, _) = super::client(manager, client)?;
     let name = NameRef::parse(name, &token)?;
     let (id, share) = manager.bearer(name).ok_or(Error::NameNotFound)?;
     let body = of_kind(manager, share.object, kind)?;
@@ -51,7 +52,7 @@ pub(crate) fn open(
     name: &RawName,
     access: AccessMask,
 ) -> Result<Reply, Error> {
-    let (_, object, granted) = find(manager, caller, kind, name, access)?;
+    let (_, object, granted) = find(manager, caller.client, kind, name, access)?;
     open_object(manager, caller, effects, object, granted)
 }
 
@@ -106,12 +107,29 @@ pub(crate) fn open_handle(
     name: &RawName,
     access: AccessMask,
 ) -> Result<Reply, Error> {
-    let (token, _) = super::client(manager, caller)?;
-    let (share, object, granted) = find(manager, caller, kind, name, access)?;
+    let (token, _) = super::client(manager, caller.client)?;
+    let (share, object, granted) = find(manager, caller.client, kind, name, access)?;
     super::room_for_handle(manager, token.uid, Some(share))?;
-    let handle = lifetime::add_handle(manager, share, granted, token.uid, effects);
+    let holder = (token.uid, Holder::Descriptor);
+    let handle = lifetime::add_handle(manager, share, granted, holder, effects);
     super::watch::changed(manager, effects);
-    Ok(Reply::Handle { object: object_id(manager.instance, object), handle, granted })
+    let (object, form) = (object_id(manager.instance, object), HandleForm::Descriptor);
+    Ok(Reply::Handle { object, handle, form, granted })
+}
+
+/// `DropHandle`: one that the caller holds by number.
+pub(crate) fn drop_handle(
+    manager: &mut Manager,
+    caller: &Caller,
+    effects: &mut Vec<Effect>,
+    handle: HandleId,
+) -> Result<Reply, Error> {
+    let record = manager.clients.get(&caller.client);
+    if !record.is_some_and(|record| record.held.contains(&handle)) {
+        return Err(Error::HandleNotHeld { handle });
+    }
+    lifetime::remove_handle(manager, handle, effects);
+    Ok(Reply::Done)
 }
 
 /// `Drop`: the opening and what it was in its object.

@@ -10,13 +10,16 @@ use crate::object::kind::Kind;
 use crate::object::lifetime;
 use crate::object::manager::{Caller, Manager};
 use crate::object::reply::Reply;
-use crate::object::request::Came;
-use crate::object::state::{Handle, Share, object_id};
+use crate::object::request::{Came, HandleForm};
+use crate::object::state::{Handle, Holder, Share, object_id};
 use crate::security;
 
 fn presented<'a>(manager: &'a Manager, caller: &Caller) -> Result<(Handle, &'a Share), Error> {
     let Came::Handle(id) = caller.came else { return Err(Error::HandleUnknown) };
     let handle = manager.handles.get(&id).ok_or(Error::HandleUnknown)?;
+    if handle.holder != Holder::Descriptor {
+        return Err(Error::HandleUnknown);
+    }
     let share = manager.shares.get(&handle.share).ok_or(Error::HandleUnknown)?;
     Ok((*handle, share))
 }
@@ -28,7 +31,7 @@ pub(crate) fn open(
     effects: &mut Vec<Effect>,
     kind: Kind,
 ) -> Result<Reply, Error> {
-    super::client(manager, caller)?;
+    super::client(manager, caller.client)?;
     let (handle, share) = presented(manager, caller)?;
     let object = share.object;
     super::open::of_kind(manager, object, kind)?;
@@ -43,7 +46,7 @@ pub(crate) fn duplicate(
     effects: &mut Vec<Effect>,
     access: AccessMask,
 ) -> Result<Reply, Error> {
-    let (token, _) = super::client(manager, caller)?;
+    let (token, _) = super::client(manager, caller.client)?;
     let (handle, share) = presented(manager, caller)?;
     let object = share.object;
     let record = manager.objects.get(&object).ok_or(Error::HandleUnknown)?;
@@ -63,9 +66,11 @@ pub(crate) fn duplicate(
         checked.map_err(denied)?
     };
     super::room_for_handle(manager, token.uid, Some(handle.share))?;
-    let id = lifetime::add_handle(manager, handle.share, granted, token.uid, effects);
+    let holder = (token.uid, Holder::Descriptor);
+    let id = lifetime::add_handle(manager, handle.share, granted, holder, effects);
     super::watch::changed(manager, effects);
-    Ok(Reply::Handle { object: object_id(manager.instance, object), handle: id, granted })
+    let (object, form) = (object_id(manager.instance, object), HandleForm::Descriptor);
+    Ok(Reply::Handle { object, handle: id, form, granted })
 }
 
 /// `QueryPresented`: what a descriptor is, for a process that inherited it or was sent it.
@@ -74,7 +79,7 @@ pub(crate) fn query(
     caller: &Caller,
     _effects: &mut Vec<Effect>,
 ) -> Result<Reply, Error> {
-    let (token, _) = super::client(manager, caller)?;
+    let (token, _) = super::client(manager, caller.client)?;
     let (handle, share) = presented(manager, caller)?;
     let object = manager.objects.get(&share.object).ok_or(Error::HandleUnknown)?;
     let entry = super::query::describe(manager, share.object, object, &token);

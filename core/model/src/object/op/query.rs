@@ -20,7 +20,7 @@ pub(crate) fn list(
     _effects: &mut Vec<Effect>,
     after: u64,
 ) -> Result<Reply, Error> {
-    let (token, _) = super::client(manager, caller)?;
+    let (token, _) = super::client(manager, caller.client)?;
     let mut entries = Vec::new();
     let mut bytes = 0;
     for (counter, object) in manager.objects.iter_from(after.saturating_add(1)) {
@@ -51,7 +51,7 @@ pub(crate) fn query(
     _effects: &mut Vec<Effect>,
     opening: OpeningId,
 ) -> Result<Reply, Error> {
-    let (token, _) = super::client(manager, caller)?;
+    let (token, _) = super::client(manager, caller.client)?;
     let opened = super::opened(manager, caller.client, opening, AccessMask::empty())?;
     let object = manager.objects.get(&opened.object);
     let object = object.ok_or(Error::OpeningUnknown { opening })?;

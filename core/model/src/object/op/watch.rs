@@ -20,7 +20,7 @@ pub(crate) fn watch_name(
     name: &RawName,
     watch: u32,
 ) -> Result<Reply, Error> {
-    let (token, _) = super::client(manager, caller)?;
+    let (token, _) = super::client(manager, caller.client)?;
     let name = ObjectName::parse(name, &token)?;
     let bound = manager.bearer(name.as_ref()).is_some();
     add(manager, caller, watch, Watch::Name(name))?;
@@ -34,7 +34,7 @@ pub(crate) fn watch_all(
     _effects: &mut Vec<Effect>,
     watch: u32,
 ) -> Result<Reply, Error> {
-    super::client(manager, caller)?;
+    super::client(manager, caller.client)?;
     add(manager, caller, watch, Watch::All)?;
     Ok(Reply::Watching { bound: false })
 }
@@ -46,7 +46,7 @@ pub(crate) fn unwatch(
     _effects: &mut Vec<Effect>,
     watch: u32,
 ) -> Result<Reply, Error> {
-    super::client(manager, caller)?;
+    super::client(manager, caller.client)?;
     if let Some(client) = manager.clients.get_mut(&caller.client) {
         client.watches.remove(&watch);
         manager.watchers.note(caller.client, client);

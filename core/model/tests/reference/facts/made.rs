@@ -2,21 +2,21 @@
 
 use handfast_model::contract::access::AccessMask;
 use handfast_model::object::{
-    Cap, Effect, Error, Leaving, PageId, Parts, PayloadId, RawName, Reply, Signaller, Spec,
-    StreamEnd, View,
+    Cap, Effect, Error, HandleForm, Leaving, PageId, PageKind, Parts, PayloadId, RawName, Reply,
+    Signaller, Spec, StreamEnd, View,
 };
 use handfast_model::security::Granted;
 
-use super::{Facts, MadeFact, OpeningFact, Owner, Role, SeatFact, count, next};
+use super::{Facts, MadeFact, OpeningFact, Owner, Role, SeatFact, count, holder, next};
 use crate::kinds;
 
 impl Facts {
     pub(super) fn create_made(
         &mut self,
         caller: u64,
-        spec: &Spec,
+        (spec, offered): (&Spec, Option<u64>),
         has_bytes: u64,
-        (name, access): (Option<&RawName>, AccessMask),
+        (name, access, form): (Option<&RawName>, AccessMask, HandleForm),
         now: u64,
     ) -> Result<Reply, Error> {
         let me = self.who(caller)?;
@@ -35,20 +35,44 @@ impl Facts {
             return Err(Error::CapReached { cap: Cap::PayloadBytes, limit });
         }
         let object = next(&mut self.given.objects);
-        let page = kinds::page(spec).map(|words| self.add_page(object, Role::Words(words)));
+        let kept = kinds::page(spec).and_then(|words| self.take_spare(caller, offered?, words));
+        let page = kinds::page(spec).map(|words| {
+            let role = Role::Words(words);
+            kept.unwrap_or_else(|| self.add_page(object, role))
+        });
+        for page in self.pages.iter_mut().filter(|page| Some(page.id) == kept) {
+            page.object = object;
+        }
         let payload = kinds::memory(spec).map(|_| (next(&mut self.given.payloads), has_bytes));
         let owner = Owner { uid: me.uid, pid: me.pid, made_ns: now };
         let spec = *spec;
-        self.mades.push(MadeFact { object, owner, spec, page, payload, turns_ever: 0 });
+        let only = Some(caller);
+        self.mades.push(MadeFact { object, owner, spec, page, payload, turns_ever: 0, only });
         let (opening, parts) = self.take_parts(caller, object, kinds::all(kind), Signaller::Yes);
         let share = next(&mut self.given.shares);
         let granted = rights & !kinds::barred(&spec);
-        let handle = self.add_handle(share, object, (name, owner), granted);
+        let by = holder(caller, form);
+        let handle = self.add_handle(share, object, (name, owner), (granted, by));
         self.bound(name);
         self.changed();
-        let parts = Parts { payload: None, ..parts };
+        let mut parts = Parts { payload: None, spare: kept.map(PageId), ..parts };
+        parts.page = parts.page.filter(|_| kept.is_none());
         let granted = Granted::from_stored(granted);
-        Ok(Reply::Created { object: self.object_id(object), opening, handle, granted, parts })
+        Ok(Reply::Created { object: self.object_id(object), opening, handle, form, granted, parts })
+    }
+
+    /// The page that a client offers, if it is one that is kept for it and of the right widths.
+    fn take_spare(&mut self, client: u64, offered: u64, words: PageKind) -> Option<u64> {
+        let narrow = |words| words == PageKind::KeyedMutex;
+        let place = self.spares.iter().position(|spare| {
+            let Role::Words(before) = spare.role else { return false };
+            (spare.client, spare.page) == (client, offered) && narrow(before) == narrow(words)
+        })?;
+        let taken = self.spares.remove(place);
+        for page in self.pages.iter_mut().filter(|page| page.id == taken.page) {
+            page.role = Role::Words(words);
+        }
+        Some(taken.page)
     }
 
     pub(super) fn open_made(
@@ -77,6 +101,9 @@ impl Facts {
     ) -> (handfast_model::object::OpeningId, Parts) {
         let MadeFact { spec, page, payload, .. } = self.made(object);
         let page = page.zip(kinds::page_view(&spec, granted));
+        for made in self.mades.iter_mut().filter(|made| made.object == object) {
+            made.only = made.only.filter(|only| *only == client || page.is_none());
+        }
         let mut parts = Parts::default();
         let (mut turn, seated) = (0, self.seat_of(object, client));
         if let Some((page, View::Writable)) = page {
@@ -108,6 +135,11 @@ impl Facts {
     pub(super) fn leave_made(&mut self, opening: &OpeningFact, end: StreamEnd) {
         let OpeningFact { client, object, granted, .. } = *opening;
         let MadeFact { spec, page, .. } = self.made(object);
+        if end == StreamEnd::Ended && self.is_private(client, object) {
+            // Nobody is left who could read of it.
+            self.seats.retain(|seat| seat.object != object);
+            return;
+        }
         if let (Some(page), 1..) = (page, opening.turn) {
             self.told.words.push(Effect::LeaveOwner { page: PageId(page), owner: opening.turn });
         }

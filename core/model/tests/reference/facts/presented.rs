@@ -10,7 +10,8 @@ use crate::kinds;
 impl Facts {
     fn shown(&self, handle: u64) -> Result<HandleFact, Error> {
         let known = self.handles.iter().find(|known| known.id == handle);
-        known.copied().ok_or(Error::HandleUnknown)
+        // What is a number to its client is nothing that could be shown.
+        known.filter(|known| known.holder.is_none()).copied().ok_or(Error::HandleUnknown)
     }
 
     pub(super) fn open_presented(

@@ -3,20 +3,19 @@
 use handfast_model::contract::access::AccessMask;
 use handfast_model::object::reply::ReceiverFacts;
 use handfast_model::object::{
-    Cap, ClientId, Error, Event, GenerationLayout, Kind, OpeningId, PageId, PayloadId, RawName,
-    Reply, StreamEnd, StreamFacts,
+    Cap, ClientId, Error, Event, GenerationLayout, HandleForm, Kind, OpeningId, PageId, PayloadId,
+    RawName, Reply, StreamEnd, StreamFacts,
 };
 use handfast_model::security::Granted;
 
-use super::{Facts, OpeningFact, Owner, PageFact, READY, Role, StreamFact, count, next};
+use super::{Facts, OpeningFact, Owner, PageFact, READY, Role, StreamFact, count, holder, next};
 use crate::{kinds, tables};
 
 impl Facts {
     pub(super) fn create_stream(
         &mut self,
         caller: u64,
-        name: Option<&RawName>,
-        access: AccessMask,
+        (name, access, form): (Option<&RawName>, AccessMask, HandleForm),
         now: u64,
     ) -> Result<Reply, Error> {
         let me = self.who(caller)?;
@@ -32,11 +31,12 @@ impl Facts {
         let stream = StreamFact { object, owner, sender, end: None, generation: 0, payload: None };
         self.streams.push(stream);
         let share = next(&mut self.given.shares);
-        let handle = self.add_handle(share, object, (name, owner), granted);
+        let by = holder(caller, form);
+        let handle = self.add_handle(share, object, (name, owner), (granted, by));
         self.bound(name);
         self.changed();
         let object = self.object_id(object);
-        Ok(Reply::StreamCreated { object, opening, handle, page: PageId(page), stock })
+        Ok(Reply::StreamCreated { object, opening, handle, form, page: PageId(page), stock })
     }
 
     pub(super) fn mapped(&mut self, caller: u64, opening: OpeningId) -> Result<Reply, Error> {
