@@ -58,6 +58,12 @@ impl Error {
         self.errno == Errno::WOULDBLOCK
     }
 
+    /// Whether there is no such process.
+    #[must_use]
+    pub fn is_no_process(&self) -> bool {
+        self.errno == Errno::SRCH
+    }
+
     /// Whether the peer is gone.
     #[must_use]
     pub fn is_gone(&self) -> bool {

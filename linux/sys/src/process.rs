@@ -1,5 +1,6 @@
 //! This process, and what /proc tells about others.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
@@ -75,6 +76,14 @@ pub fn program_name(pid: i32) -> Option<String> {
     (!name.is_empty()).then_some(name)
 }
 
+/// The user and group as whom a process acts, also of one that hides its memory from others. `None`
+/// where it is not ours to see (`hidepid` in proc(5)), or has ended.
+#[must_use]
+pub fn owner(pid: i32) -> Option<(u32, u32)> {
+    let found = std::fs::metadata(directory(pid)?).ok()?;
+    Some((found.uid(), found.gid()))
+}
+
 /// How many descriptors a process has open; `None` where that is not ours to see.
 #[must_use]
 pub fn open_descriptors(pid: i32) -> Option<usize> {
@@ -148,6 +157,12 @@ mod tests {
         let file = path.file_name().unwrap().to_string_lossy();
         assert_eq!(program_name(own_pid()).as_deref(), Some(&*file));
         assert_eq!(program_name(i32::MAX), None);
+    }
+
+    #[test]
+    fn a_process_is_its_users() {
+        assert_eq!(owner(own_pid()).map(|(uid, _)| uid), Some(uid()));
+        assert_eq!(owner(i32::MAX), None);
     }
 
     #[test]
