@@ -20,6 +20,7 @@ mod door;
 mod mailbox;
 mod page;
 pub mod place;
+mod processes;
 mod store;
 mod turn;
 mod undertaker;

@@ -5,6 +5,7 @@ mod admission;
 mod answer;
 mod hear;
 mod letters;
+mod reach;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs;
@@ -15,7 +16,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use handfast_model::object::{ClientId, HandleId, Manager};
+use handfast_model::object::{ClientId, HandleId, Manager, ProcessId};
 use handfast_model::wire;
 use handfast_sys::epoll::{Event, Interest, Poller};
 use handfast_sys::runtime_dir::DirectoryLock;
@@ -25,6 +26,7 @@ use thiserror::Error as ThisError;
 use tracing::{debug, info};
 
 use crate::door::{Door, Stage};
+use crate::processes::Processes;
 use crate::store::Store;
 use crate::undertaker::Undertaker;
 
@@ -77,6 +79,7 @@ const DOOR: u64 = 1 << 60;
 const PROCESS: u64 = 2 << 60;
 const HANDLE: u64 = 3 << 60;
 const BELL: u64 = 4 << 60;
+const TARGET: u64 = 5 << 60;
 const TAG: u64 = 0xF << 60;
 
 #[derive(Debug, PartialEq, Eq)]
@@ -91,6 +94,7 @@ pub struct Broker {
     config: Config,
     manager: Manager,
     store: Store,
+    processes: Processes,
     poller: Poller,
     listener: Listener,
     /// Which file the socket's is, as it was when it began.
@@ -153,6 +157,7 @@ impl Broker {
             config,
             manager: Manager::new(fresh_instance()?),
             store: Store::default(),
+            processes: Processes::default(),
             poller,
             listener,
             signals,
@@ -274,6 +279,7 @@ impl Broker {
                     self.handles_gone(&[handle]);
                 }
             }
+            TARGET => self.end_processes(vec![ProcessId(number)]),
             _ if event.token == LISTENER => self.accept()?,
             _ => return Ok(Next::Leave),
         }
@@ -318,7 +324,7 @@ impl Broker {
             self.doors_of_clients.remove(&client);
             let mut effects = Vec::new();
             self.manager.client_gone(client, &mut effects);
-            self.perform(effects, &mut None);
+            self.perform(effects, &mut reach::Brought::default());
         }
         self.note_idleness();
     }

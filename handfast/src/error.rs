@@ -9,6 +9,7 @@ use handfast_broker::place::PlaceError;
 use handfast_model::contract::access::AccessMask;
 use handfast_model::contract::format::LayoutError as PictureError;
 use handfast_model::contract::frame::RecordError;
+use handfast_model::contract::handle::HandleValue;
 use handfast_model::contract::status::Status;
 use handfast_model::contract::surface::SurfaceError;
 use handfast_model::object::{self, Cap, Kind};
@@ -126,6 +127,18 @@ pub(crate) enum Cause {
     NotOwner,
     #[error("{0}")]
     Robust(handfast_sync::robust::Refused),
+    #[error("{value} is no handle")]
+    ValueUnknown { value: HandleValue },
+    #[error("{value} is protected from being closed: take that flag off first")]
+    Protected { value: HandleValue },
+    #[error("the descriptor {number} is too high for a handle's value")]
+    NumberTooHigh { number: i32 },
+    #[error("no right is asked for: a duplicate has the same rights, or some")]
+    NoRights,
+    #[error("the process has ended")]
+    ProcessGone,
+    #[error("handles are taken out of processes of one's own user that do not hide from others")]
+    ProcessDenied,
     #[error("there is nothing to wait for in an empty list")]
     NothingToWaitFor,
     #[error(
@@ -352,8 +365,12 @@ impl Error {
             | Cause::NarrowReader
             | Cause::NothingToWaitFor
             | Cause::WaitedForTwice { .. } => ErrorKind::Invalid,
-            Cause::SharedBytes => ErrorKind::AccessDenied,
-            Cause::OwnedAlready | Cause::NotOwner => ErrorKind::Misuse,
+            Cause::SharedBytes | Cause::ProcessDenied => ErrorKind::AccessDenied,
+            Cause::OwnedAlready | Cause::NotOwner | Cause::Protected { .. } => ErrorKind::Misuse,
+            Cause::ValueUnknown { .. } => ErrorKind::HandleInvalid,
+            Cause::NumberTooHigh { .. } => ErrorKind::LimitReached,
+            Cause::NoRights => ErrorKind::Invalid,
+            Cause::ProcessGone => ErrorKind::Lost,
             Cause::Robust(_) => ErrorKind::LimitReached,
             Cause::Thread(_) => ErrorKind::LimitReached,
             Cause::Kernel(error) if error.is_descriptor_limit() => ErrorKind::LimitReached,
@@ -367,6 +384,12 @@ impl Error {
     pub fn status(&self) -> Status {
         if let Cause::Refused { error, .. } = &*self.0 {
             return error.status();
+        }
+        if matches!(&*self.0, Cause::Protected { .. }) {
+            return Status::E_HANDLE;
+        }
+        if matches!(&*self.0, Cause::ProcessGone) {
+            return Status::E_ACCESSDENIED;
         }
         match self.kind() {
             ErrorKind::LimitReached | ErrorKind::OutOfMemory => Status::E_OUTOFMEMORY,
@@ -416,10 +439,10 @@ fn refusal_kind(error: &object::Error) -> ErrorKind {
         }
         E::NameTaken { .. } => ErrorKind::NameTaken,
         E::NameNotFound => ErrorKind::NotFound,
-        E::AccessDenied { .. } => ErrorKind::AccessDenied,
+        E::AccessDenied { .. } | E::ProcessDenied { .. } => ErrorKind::AccessDenied,
         E::CapReached { cap: Cap::SlotBytes | Cap::Slots, .. } => ErrorKind::PictureInvalid,
         E::CapReached { .. } => ErrorKind::LimitReached,
-        E::StreamOver => ErrorKind::Lost,
+        E::StreamOver | E::ProcessUnknown => ErrorKind::Lost,
         E::KindMismatch { .. }
         | E::AccessInvalid { .. }
         | E::OpeningUnknown { .. }
@@ -429,7 +452,9 @@ fn refusal_kind(error: &object::Error) -> ErrorKind {
         | E::PayloadTooSmall { .. }
         | E::PayloadMissing
         | E::SpecInvalid { .. } => ErrorKind::Invalid,
-        E::HandleUnknown | E::HandleNotHeld { .. } => ErrorKind::HandleInvalid,
+        E::HandleUnknown | E::HandleNotHeld { .. } | E::TicketUnknown { .. } => {
+            ErrorKind::HandleInvalid
+        }
     }
 }
 

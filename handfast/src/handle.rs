@@ -97,12 +97,7 @@ impl Handle {
     ///
     /// While the broker answers.
     pub fn duplicate_with(&self, access: AccessMask) -> Result<Self> {
-        let request = Request::Duplicate { access };
-        let (_, reply, mut descriptors) = session::call(None, &request, &[self.borrow()])?;
-        let Reply::Handle { object, granted, .. } = reply else {
-            return Err(Cause::Unexpected.into());
-        };
-        Self::new(next_descriptor(&mut descriptors)?, object, self.kind, granted)
+        duplicate(self.borrow(), self.kind, access)
     }
 
     /// Whether programs that this process starts get it.
@@ -165,9 +160,29 @@ impl Handle {
         }
     }
 
+    /// The same with another descriptor of the same pipe, whose number stays.
+    pub(crate) fn with_descriptor(self, descriptor: OwnedFd) -> Self {
+        Self { descriptor, ..self }
+    }
+
+    /// The descriptor, and what it is of.
+    pub(crate) fn into_parts(self) -> (OwnedFd, ObjectId, Kind, Granted) {
+        (self.descriptor, self.object, self.kind, self.granted)
+    }
+
     pub(crate) fn borrow(&self) -> BorrowedFd<'_> {
         self.descriptor.as_fd()
     }
+}
+
+/// Another handle on the share of this one, with other rights.
+pub(crate) fn duplicate(handle: BorrowedFd<'_>, kind: Kind, access: AccessMask) -> Result<Handle> {
+    let request = Request::Duplicate { access };
+    let (_, reply, mut descriptors) = session::call(None, &request, &[handle])?;
+    let Reply::Handle { object, granted, .. } = reply else {
+        return Err(Cause::Unexpected.into());
+    };
+    Handle::new(next_descriptor(&mut descriptors)?, object, kind, granted)
 }
 
 impl AsFd for Handle {

@@ -52,6 +52,7 @@ mod event;
 mod fence;
 mod frame;
 mod handle;
+mod handle_table;
 mod held;
 mod holders;
 mod keyed_mutex;
@@ -84,6 +85,9 @@ pub use handfast_model::contract::format::{
     Alignment, Format, Layout, LayoutError, Plane, check_size,
 };
 pub use handfast_model::contract::frame::{FrameRecord, Rect};
+pub use handfast_model::contract::handle::{
+    DuplicateOptions, HandleClass, HandleFlags, HandleValue, Pseudo, Ticket,
+};
 pub use handfast_model::contract::status::Status;
 pub use handfast_model::contract::surface::{
     Dimension, Subresource, SurfaceDesc, SurfaceError, SurfaceFlags,
@@ -94,6 +98,9 @@ pub use handfast_sync::stream::{Mode, ReceiverStatus, SenderStatistics};
 pub use handfast_sys::clock::now_ns as monotonic_ns;
 pub use handfast_sys::process::uid as user_id;
 pub use handle::{Handle, Inheritance};
+pub use handle_table::{
+    DuplicateAccess, HandleObject, HandleTable, InheritedNumbers, OtherProcess,
+};
 pub use holders::{Held, HeldHandle, Holder, Holders};
 pub use keyed_mutex::{KeyedMutex, KeyedMutexStatus};
 pub use observed::{Counters, FenceState, Gauge, MemoryInfo, Reading};

@@ -18,6 +18,7 @@ use handfast_sys::signals::Blocked;
 
 use crate::async_wait::Sleepers;
 use crate::error::{Cause, Result};
+use crate::handle_table::Entries;
 use crate::keyed_mutex;
 use crate::link::{Answer, Link};
 use crate::mailbox::Notes;
@@ -50,6 +51,8 @@ struct Generation {
     sleepers: Sleepers,
     /// The locks that the kernel gives up for this process when it dies.
     locks: Mutex<Option<Arc<RobustList>>>,
+    /// Its handles by their values.
+    handles: Entries,
     child: OnceLock<Box<Self>>,
 }
 
@@ -58,6 +61,7 @@ static FIRST: Generation = Generation {
     session: Mutex::new(None),
     sleepers: Sleepers::none(),
     locks: Mutex::new(None),
+    handles: Entries::none(),
     child: OnceLock::new(),
 };
 
@@ -87,6 +91,11 @@ impl Process {
     /// The threads that sleep for others here.
     pub(crate) const fn sleepers(self) -> &'static Sleepers {
         &self.0.sleepers
+    }
+
+    /// Its handles by their values.
+    pub(crate) const fn handles(self) -> &'static Entries {
+        &self.0.handles
     }
 
     /// Its list of locks, with the thread that holds them.

@@ -14,6 +14,7 @@ use handfast_sys::seqpacket::{Blocking, Incoming, Received};
 use handfast_sys::{memfd, process};
 use tracing::{debug, warn};
 
+use super::reach::Brought;
 use super::{Broker, HANDLE, unix_time_ns};
 use crate::door::{Stage, Unreachable, Way};
 use crate::page::Page;
@@ -138,6 +139,7 @@ impl Broker {
     }
 
     pub(super) fn tell_health(&mut self, number: u64, question: u32) {
+        self.end_processes(self.processes.all());
         self.reap();
         self.trim();
         let (clients, objects) = self.manager.counts();
@@ -167,15 +169,17 @@ impl Broker {
         request: &Request,
         descriptors: Vec<OwnedFd>,
     ) {
-        let (came, payload) = self.take_in(request, descriptors);
+        let (came, mut brought) = self.take_in(request, descriptors);
         let stale = self.manager.handles_to_poll(client, request, came);
+        self.end_processes(self.manager.processes_awaited(&stale));
         let closed = self.store.closed_among(&stale);
         self.handles_gone(&closed);
         for holder in self.manager.holders_to_hear(client, request, came) {
             self.hear_out(holder);
         }
 
-        let answer = self.apply(client, request, came, payload);
+        let came = self.with_process(client, request, came, &mut brought);
+        let answer = self.apply(client, request, came, brought);
         match answer {
             _ if asked.number == UNANSWERED => self.unanswered(answer),
             Ok(reply) => self.reply(asked, reply),
@@ -211,15 +215,16 @@ impl Broker {
 
     /// Finds out what the descriptors are that came with a request. What is not kept is closed on
     /// the undertaker's thread, unless it is a handle of ours, which closes at once.
-    fn take_in(&self, request: &Request, descriptors: Vec<OwnedFd>) -> (Came, Option<Payload>) {
+    fn take_in(&mut self, request: &Request, descriptors: Vec<OwnedFd>) -> (Came, Brought) {
         let found = match request.takes() {
-            Takes::Nothing => Err(descriptors),
+            Takes::Process | Takes::HandleAndProcess => return self.take_process(descriptors),
+            Takes::Nothing | Takes::OwnProcess => Err(descriptors),
             Takes::Memory(Writers::One) => memory(descriptors, Writers::One),
             Takes::Memory(Writers::Several) => memory(descriptors, Writers::Several),
             Takes::Handle => {
                 let presented = descriptors.first();
                 if let Some(handle) = presented.and_then(|one| self.store.identify(one.as_fd())) {
-                    return (Came::Handle(handle), None);
+                    return (Came::Handle(handle), Brought::default());
                 }
                 Err(descriptors)
             }
@@ -227,11 +232,12 @@ impl Broker {
         match found {
             Ok((payload, writers)) => {
                 let size_bytes = payload.size_bytes;
-                (Came::Memory(ReceivedPayload { size_bytes, writers }), Some(payload))
+                let brought = Brought { payload: Some(payload), ..Brought::default() };
+                (Came::Memory(ReceivedPayload { size_bytes, writers }), brought)
             }
             Err(unusable) => {
                 self.undertaker.bury(unusable);
-                (Came::Nothing, None)
+                (Came::Nothing, Brought::default())
             }
         }
     }
@@ -257,7 +263,7 @@ impl Broker {
         client: ClientId,
         request: &Request,
         came: Came,
-        mut payload: Option<Payload>,
+        mut brought: Brought,
     ) -> Result<Reply, Error> {
         let needed = self.manager.resources(client, request, came);
         let answer = self.reserve(needed).map_err(|error| {
@@ -267,10 +273,11 @@ impl Broker {
         let mut effects = Vec::new();
         let caller = Caller { client, time_ns: unix_time_ns(), came };
         let answer = answer.and_then(|()| self.manager.apply(&caller, request, &mut effects));
-        self.perform(effects, &mut payload);
-        if let Some(Payload { read_only, writable, .. }) = payload {
+        self.perform(effects, &mut brought);
+        if let Some(Payload { read_only, writable, .. }) = brought.payload {
             self.undertaker.bury([read_only].into_iter().chain(writable).collect());
         }
+        self.undertaker.bury(brought.process.into_iter().map(OwnedFd::from).collect());
         answer
     }
 
@@ -316,11 +323,11 @@ impl Broker {
     pub(super) fn handles_gone(&mut self, handles: &[HandleId]) {
         let mut effects = Vec::new();
         self.manager.handles_gone(handles, &mut effects);
-        self.perform(effects, &mut None);
+        self.perform(effects, &mut Brought::default());
     }
 
     /// Performs effects in order. Clients that cannot be told are ended afterwards.
-    pub(super) fn perform(&mut self, effects: Vec<Effect>, memory: &mut Option<Payload>) {
+    pub(super) fn perform(&mut self, effects: Vec<Effect>, brought: &mut Brought) {
         let mut unreachable = Vec::new();
         for effect in effects {
             match effect {
@@ -351,11 +358,13 @@ impl Broker {
                     }
                 }
                 Effect::KeepPayload { payload } => {
-                    if let Some(memory) = memory.take() {
+                    if let Some(memory) = brought.payload.take() {
                         self.store.keep_payload(payload, memory);
                     }
                 }
                 Effect::DropPayload { payload } => self.store.drop_payload(payload),
+                Effect::KeepProcess { process } => self.keep_process(process, brought),
+                Effect::DropProcess { process } => self.drop_process(process),
                 Effect::Notify { client, event } => {
                     let number = self.doors_of_clients.get(&client).copied();
                     let door = number.and_then(|number| self.doors.get(&number));

@@ -10,6 +10,8 @@
 mod access;
 #[path = "lifetime/caps.rs"]
 mod caps;
+#[path = "lifetime/deliver.rs"]
+mod deliver;
 #[path = "lifetime/held.rs"]
 mod held;
 #[path = "lifetime/kinds.rs"]
@@ -36,8 +38,8 @@ use handfast_model::contract::surface::{SurfaceDesc, SurfaceFlags};
 use handfast_model::object::{
     Attachment, Caller, Came, Cap, ClientId, Effect, Error, Event, Facts, GenerationLayout,
     HandleForm, HandleId, HeldFacts, Kind, Leaving, ListEntry, Manager, ObjectId, OpeningFacts,
-    OpeningId, PageId, PageKind, Parts, PayloadId, PictureFacts, RawName, ReceivedPayload, Reply,
-    Request, Reset, Signaller, Spec, StreamEnd, StreamFacts, View, Writers,
+    OpeningId, PageId, PageKind, Parts, PayloadId, PictureFacts, Process, ProcessId, RawName,
+    ReceivedPayload, Reply, Request, Reset, Signaller, Spec, StreamEnd, StreamFacts, View, Writers,
 };
 use handfast_model::security::Token;
 

@@ -8,8 +8,8 @@ use handfast_model::contract::limits;
 use handfast_model::contract::surface::{SurfaceDesc, SurfaceFlags};
 use handfast_model::object::{
     Caller, Came, Cap, ClientId, Error, GenerationLayout, HandleForm, HandleId, Kind, Manager,
-    OpeningId, PictureFacts, RawName, ReceivedPayload, Reply, Request, Reset, SnapshotError, Spec,
-    Takes, Violation, Writers,
+    OpeningId, PictureFacts, Process, ProcessId, RawName, ReceivedPayload, Reply, Request, Reset,
+    SnapshotError, Spec, Takes, Violation, Writers,
 };
 use handfast_model::security::Token;
 use proptest::prelude::*;
@@ -21,6 +21,9 @@ const MEMORY_BYTES: u64 = 0x0000_0001_2345_6789;
 const SECTION_BYTES: u64 = 0x0000_0002_1357_9BDF;
 /// Another one: the first value of a fence.
 const FENCE_VALUE: u64 = 0xFACE_0FF5_1DE5_0123;
+
+/// A process that handles are delivered to.
+const OTHER: Process = Process { id: ProcessId(1), token: Token { uid: 1000, gid: 5 } };
 
 fn config() -> Config {
     let slow = std::env::var_os("RUN_SLOW_TESTS").is_some();
@@ -38,6 +41,8 @@ fn ask(manager: &mut Manager, client: u64, request: &Request) -> Result<Reply, E
         Takes::Nothing => Came::Nothing,
         Takes::Memory(writers) => Came::Memory(ReceivedPayload { size_bytes, writers }),
         Takes::Handle => Came::Handle(HandleId(1)),
+        Takes::HandleAndProcess => Came::HandleAndProcess(HandleId(1), OTHER),
+        Takes::Process | Takes::OwnProcess => Came::Process(OTHER),
     };
     let caller = Caller { client: ClientId(client), time_ns: 42, came };
     manager.apply(&caller, request, &mut Vec::new())
@@ -151,6 +156,9 @@ fn full_of_others() -> Manager {
         (2, Request::DropHandle { handle: HandleId(7) }),
         (2, Request::DropHandle { handle: HandleId(8) }),
         (2, Request::Drop { opening: OpeningId(7) }),
+        (1, Request::Deliver { access: AccessMask::FENCE_WAIT }),
+        (1, Request::Deliver { access: AccessMask::empty() }),
+        (2, Request::Redeem { ticket: 0x2000_0004 }),
     ];
     for (client, request) in &script {
         let reply = ask(&mut manager, *client, request);
@@ -185,6 +193,9 @@ fn use_up(mut manager: Manager, what: &str) {
         make(Spec::Section { size_bytes: 1, writers: Writers::One }, "Global\\made"),
         Request::OpenPresented { kind: Kind::Fence },
         Request::Duplicate { access: AccessMask::empty() },
+        Request::Deliver { access: AccessMask::empty() },
+        Request::Redeem { ticket: 0x2000_0008 },
+        Request::Fetch { ticket: 0x2000_0004, access: AccessMask::empty() },
         Request::Drop { opening },
     ];
     for client in clients {
@@ -192,6 +203,10 @@ fn use_up(mut manager: Manager, what: &str) {
             requests.iter().map(|request| ask(&mut manager, client, request)).collect();
         let broken = manager.check();
         assert_eq!(broken, Ok(()), "{what}: client {client}: {requests:?}: {replies:?}");
+    }
+    for process in 0..4 {
+        manager.process_gone(ProcessId(process), &mut effects);
+        assert_eq!(manager.check(), Ok(()), "{what}: after process {process} is gone");
     }
     let handles: Vec<_> = (0..32).map(HandleId).collect();
     manager.handles_gone(&handles, &mut effects);
@@ -488,6 +503,25 @@ fn a_name_that_parsing_refuses_is_refused() {
     let behind = place[0] + local.len();
     let global = [&bytes[..place[0]], &[0], &260_u32.to_le_bytes(), &bytes[behind..]].concat();
     assert_eq!(check(&global, "Global\\ and 260 units"), Some(SnapshotError::Damaged));
+}
+
+#[test]
+fn deliveries_that_handles_do_not_account_for_are_refused() {
+    let bytes = full_of_others().snapshot();
+    // Of two handles: delivered, to process 1, this ticket, and whether it waits.
+    let delivered = |ticket: u32, waits: u8| {
+        [&1_u32.to_le_bytes()[..], &1_u64.to_le_bytes(), &ticket.to_le_bytes(), &[waits]].concat()
+    };
+    let (first, second) = (delivered(0x2000_0004, 0), delivered(0x2000_0008, 1));
+    let lied = replaced(&bytes, &second, &delivered(0x2000_0004, 1), 1);
+    let error = check(&lied, "two handles under one number");
+    assert!(matches!(error, Some(SnapshotError::Broken(Violation::Delivery(_)))), "{error:?}");
+    for no_ticket in [0, 0x2000_0001, 0x4000_0004] {
+        let lied = replaced(&bytes, &first, &delivered(no_ticket, 0), 1);
+        assert_eq!(check(&lied, "a number that is none"), Some(SnapshotError::Damaged));
+    }
+    let waits = replaced(&bytes, &first, &delivered(0x2000_0004, 1), 1);
+    assert_eq!(check(&waits, "it waits again"), None);
 }
 
 proptest! {

@@ -18,6 +18,7 @@ mod process;
 mod receive;
 mod send;
 mod speak;
+mod valued;
 
 use std::io::{self, BufRead as _, Write as _};
 use std::process::ExitCode;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         ["recv", name, mode] => receive::run(name, mode),
         ["linger"] => linger::run(),
         ["inherited", number] => number.parse().map_err(Into::into).and_then(inherited::run),
+        ["valued", value] => valued::run(value),
         ["look"] => look::run(),
         ["names"] => names::run(),
         ["objects"] => objects::run(),

@@ -73,6 +73,40 @@ pub(crate) fn inherited(number: i32) -> anyhow::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
+/// The descriptors of this process by their numbers.
+pub(crate) struct OwnNumbers;
+
+impl handfast::InheritedNumbers for OwnNumbers {
+    fn copy(&self, number: i32) -> Option<OwnedFd> {
+        // SAFETY: Whatever number it is, the kernel takes it or refuses it.
+        let copy = unsafe { libc::fcntl(number, libc::F_DUPFD_CLOEXEC, 3) };
+        // SAFETY: The kernel has just made it for this call.
+        (copy >= 0).then(|| unsafe { OwnedFd::from_raw_fd(copy) })
+    }
+
+    fn take(&self, number: i32) -> OwnedFd {
+        // SAFETY: It is open, as it could be copied, and no test has an owner for it.
+        unsafe { OwnedFd::from_raw_fd(number) }
+    }
+}
+
+/// Closes a number that somebody else has, which no program should do.
+pub(crate) fn close_number(number: i32) -> anyhow::Result<()> {
+    // SAFETY: That nobody is hurt by it is what is to be shown.
+    let closed = unsafe { libc::close(number) };
+    ensure!(closed == 0, "it was not open");
+    Ok(())
+}
+
+/// Puts a file in the place of what is under a number, which no program should do.
+pub(crate) fn put_null(number: i32) -> anyhow::Result<()> {
+    let null = fs::File::open("/dev/null")?;
+    // SAFETY: That nobody is hurt by it is what is to be shown.
+    let put = unsafe { libc::dup2(std::os::fd::AsRawFd::as_raw_fd(&null), number) };
+    ensure!(put == number, "it could not be put there");
+    Ok(())
+}
+
 /// What the kernel says to making each mapping of an object's memory that is not writable writable.
 pub(crate) fn make_writable() -> anyhow::Result<Vec<String>> {
     let mut answers = Vec::new();

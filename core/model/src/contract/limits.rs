@@ -16,6 +16,8 @@ pub const OPENINGS_PER_CLIENT_MAX: usize = 4096;
 pub const HANDLES_PER_UID_MAX: usize = 8192;
 /// Handles that the broker made for one share.
 pub const HANDLES_PER_SHARE_MAX: usize = 64;
+/// Handles that were delivered to one process and that it has not used.
+pub const TICKETS_PER_PROCESS_MAX: usize = 1024;
 /// Shares over one object.
 pub const SHARES_PER_OBJECT_MAX: usize = 64;
 /// Live objects of one user.

@@ -1,6 +1,6 @@
 //! What the broker has to do after a request was applied. Effects cannot fail.
 
-use super::id::{ClientId, HandleId, OpeningId, PageId, PayloadId};
+use super::id::{ClientId, HandleId, OpeningId, PageId, PayloadId, ProcessId};
 use super::spec::Reset;
 
 /// Whose words a page holds.
@@ -172,6 +172,17 @@ pub enum Effect {
     DropPayload {
         /// The memory.
         payload: PayloadId,
+    },
+    /// Watch the process that came with the request until it ends: handles wait for it. It may be
+    /// one that is watched.
+    KeepProcess {
+        /// The process.
+        process: ProcessId,
+    },
+    /// Nothing is known of what was delivered to it: forget it.
+    DropProcess {
+        /// The process.
+        process: ProcessId,
     },
     /// Send an event.
     Notify {

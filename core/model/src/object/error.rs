@@ -21,6 +21,8 @@ pub enum Cap {
     Handles,
     /// Handles made for this share.
     HandlesOfShare,
+    /// Handles that were delivered to this process and that it has not used.
+    Tickets,
     /// Shares over this object.
     Shares,
     /// Live objects of this user.
@@ -43,7 +45,7 @@ pub enum Cap {
 
 impl Cap {
     /// Every cap, in wire order.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Clients,
         Self::ClientsOfUser,
         Self::Openings,
@@ -58,6 +60,7 @@ impl Cap {
         Self::PayloadBytes,
         Self::BrokerResources,
         Self::Seats,
+        Self::Tickets,
     ];
 
     /// What is capped, in words.
@@ -69,6 +72,7 @@ impl Cap {
             Self::Openings => "openings of this program",
             Self::Handles => "handles of this user",
             Self::HandlesOfShare => "handles of this share",
+            Self::Tickets => "handles that a process was given and has not used",
             Self::Shares => "shares of this object",
             Self::Objects => "objects of this user",
             Self::Watches => "names this program waits for",
@@ -202,6 +206,22 @@ pub enum Error {
         /// The number.
         handle: HandleId,
     },
+    /// Nothing was delivered to the process under this value, or it is closed.
+    #[error("0x{ticket:X} is no handle of that process")]
+    TicketUnknown {
+        /// The value.
+        ticket: u32,
+    },
+    /// The descriptor that came is no process's, or its process has ended, or it is in a name
+    /// space that the broker does not see.
+    #[error("the process has ended, or the broker cannot see it")]
+    ProcessUnknown,
+    /// Handles go to processes of one's own user, and of everybody for the system.
+    #[error("the process belongs to user {uid}")]
+    ProcessDenied {
+        /// Its user.
+        uid: u32,
+    },
     /// There can be no such object.
     #[error("there can be no {kind} of this size or shape")]
     SpecInvalid {
@@ -237,10 +257,14 @@ impl Error {
             | Self::PayloadTooSmall { .. }
             | Self::PayloadMissing
             | Self::SpecInvalid { .. } => Status::E_INVALIDARG,
-            Self::AccessDenied { .. } => Status::E_ACCESSDENIED,
-            Self::OpeningUnknown { .. } | Self::HandleUnknown | Self::HandleNotHeld { .. } => {
-                Status::E_HANDLE
+            // What Windows says of a process that is ending, too.
+            Self::AccessDenied { .. } | Self::ProcessDenied { .. } | Self::ProcessUnknown => {
+                Status::E_ACCESSDENIED
             }
+            Self::OpeningUnknown { .. }
+            | Self::HandleUnknown
+            | Self::HandleNotHeld { .. }
+            | Self::TicketUnknown { .. } => Status::E_HANDLE,
             Self::StreamOver => Status::DXGI_ERROR_DEVICE_REMOVED,
             Self::CapReached { .. } => Status::E_OUTOFMEMORY,
         }

@@ -43,13 +43,15 @@ impl Manager {
             | Request::WatchName { name, .. } => self.share_named(client, name),
             Request::List { .. } => return self.holders(client),
             // Those that are gone give room to the one that is made.
-            Request::Duplicate { .. } => {
+            Request::Duplicate { .. } | Request::Deliver { .. } => {
                 self.share_shown(came).and_then(|share| self.shares.get(&share))
             }
             Request::Create { name: None, .. }
             | Request::StreamCreate { name: None, .. }
             | Request::OpenPresented { .. }
             | Request::QueryPresented
+            | Request::Redeem { .. }
+            | Request::Fetch { .. }
             | Request::Openings { .. }
             | Request::Share { name: None, .. }
             | Request::Drop { .. }

@@ -49,6 +49,10 @@ counted_id! {
     ClientId(u64)
 }
 counted_id! {
+    /// A process that handles are delivered to, as the broker counts them.
+    ProcessId(u64)
+}
+counted_id! {
     /// A page of synchronisation words.
     PageId(u64)
 }

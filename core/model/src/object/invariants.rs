@@ -30,6 +30,10 @@ pub enum Violation {
     /// More pages kept for a client than may be.
     #[error("client {0} has too many pages that nobody uses")]
     SparePages(ClientId),
+    /// A delivered handle that its process's record does not have, or the other way round, or too
+    /// many of them.
+    #[error("handle {0} and the record of the process that it was delivered to disagree")]
+    Delivery(HandleId),
     /// A name whose share does not bear it, or the other way round.
     #[error("the names and share {0} disagree")]
     Name(ShareId),
@@ -63,6 +67,7 @@ pub enum Violation {
 pub(crate) fn check(manager: &Manager) -> Result<(), Violation> {
     counters(manager)?;
     shares(manager)?;
+    deliveries(manager)?;
     names(manager)?;
     objects(manager)?;
     openings(manager)?;
@@ -135,6 +140,29 @@ fn shares(manager: &Manager) -> Result<(), Violation> {
     let counted: usize = manager.clients.values().map(|client| client.held.len()).sum();
     let strange = manager.clients.values().flat_map(|client| &client.held).next();
     require(counted == held, Violation::Held(strange.copied().unwrap_or(HandleId(0))))
+}
+
+fn deliveries(manager: &Manager) -> Result<(), Violation> {
+    for (id, handle) in &manager.handles {
+        if let Some((process, ticket)) = &handle.delivered {
+            let known = manager.deliveries.get(process).and_then(|known| known.get(ticket));
+            let holds = known.is_some_and(|delivery| delivery.handle() == *id);
+            require(holds, Violation::Delivery(*id))?;
+        }
+    }
+    for (process, known) in &manager.deliveries {
+        for (ticket, delivery) in known {
+            let handle = manager.handles.get(&delivery.handle());
+            let back = handle.and_then(|handle| handle.delivered);
+            let holds = back == Some((*process, *ticket));
+            require(holds, Violation::Delivery(delivery.handle()))?;
+        }
+        let first = known.values().next().map_or(HandleId(0), |delivery| delivery.handle());
+        let waiting = known.values().filter(|delivery| delivery.waits()).count();
+        let within = !known.is_empty() && waiting <= limits::TICKETS_PER_PROCESS_MAX;
+        require(within, Violation::Delivery(first))?;
+    }
+    Ok(())
 }
 
 fn names(manager: &Manager) -> Result<(), Violation> {

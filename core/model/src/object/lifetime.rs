@@ -34,7 +34,7 @@ pub(crate) fn add_handle(
     effects: &mut Vec<Effect>,
 ) -> HandleId {
     let id = HandleId(Counters::next(&mut manager.counters.handle));
-    manager.handles.insert(id, Handle { share, granted, uid, holder });
+    manager.handles.insert(id, Handle { share, granted, uid, holder, delivered: None });
     manager.usage.entry(uid).or_default().handles += 1;
     if let Some(record) = manager.shares.get_mut(&share) {
         record.handles.push(id);
@@ -60,6 +60,9 @@ pub(crate) fn remove_handle(manager: &mut Manager, handle: HandleId, effects: &m
                 client.held.remove(&handle);
             }
         }
+    }
+    if let Some((process, ticket)) = record.delivered {
+        op::deliver::forget(manager, process, ticket, effects);
     }
     manager.release(record.uid, |usage| usage.handles -= 1);
     op::watch::changed(manager, effects);

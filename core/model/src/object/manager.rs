@@ -3,12 +3,13 @@
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
+use crate::contract::handle::Ticket;
 use crate::contract::limits;
 use crate::security::Token;
 
 use super::effect::Effect::{self, DropPage};
 use super::error::{Cap, Error};
-use super::id::{ClientId, HandleId, OpeningId, PageId, PayloadId, ShareId};
+use super::id::{ClientId, HandleId, OpeningId, PageId, PayloadId, ProcessId, ShareId};
 use super::invariants::{self, Violation};
 use super::lifetime::{self, Cause};
 use super::name::{NameRef, RawName};
@@ -18,7 +19,7 @@ use super::reply::Reply;
 use super::request::{Came, Request, Resources, Takes};
 use super::snapshot::{self, SnapshotError};
 use super::spare;
-use super::state::{Client, Counters, Handle, Object, Share, Usage, Watchers};
+use super::state::{Client, Counters, Deliveries, Handle, Object, Share, Usage, Watchers};
 use super::table::Table;
 
 /// Who asks, when, and with what memory.
@@ -34,8 +35,9 @@ pub struct Caller {
 
 /// Every object, share, handle, opening, name and client of one broker.
 ///
-/// [`Self::apply`], [`Self::client_arrived`], [`Self::client_gone`] and [`Self::handles_gone`]
-/// are the only ways to change it. On an error it is unchanged and `effects` is as it was.
+/// [`Self::apply`], [`Self::client_arrived`], [`Self::client_gone`], [`Self::handles_gone`] and
+/// [`Self::process_gone`] are the only ways to change it. On an error it is unchanged and
+/// `effects` is as it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manager {
     pub(super) instance: u64,
@@ -45,6 +47,7 @@ pub struct Manager {
     pub(super) shares: Table<ShareId, Share>,
     pub(super) handles: Table<HandleId, Handle>,
     pub(super) names: Names,
+    pub(super) deliveries: BTreeMap<ProcessId, Deliveries>,
     pub(super) usage: BTreeMap<u32, Usage>,
     pub(super) watchers: Watchers,
 }
@@ -55,12 +58,13 @@ impl Manager {
     pub const fn new(instance: u64) -> Self {
         Self {
             instance,
-            counters: Counters { object: 0, share: 0, handle: 0, client: 0, page: 0, payload: 0 },
+            counters: Counters::NONE,
             clients: Table::new(),
             objects: Table::new(),
             shares: Table::new(),
             handles: Table::new(),
             names: Names::new(),
+            deliveries: BTreeMap::new(),
             usage: BTreeMap::new(),
             watchers: Watchers::new(),
         }
@@ -78,12 +82,7 @@ impl Manager {
         request: &Request,
         effects: &mut Vec<Effect>,
     ) -> Result<Reply, Error> {
-        match (request.takes(), caller.came) {
-            (Takes::Nothing, Came::Nothing) | (Takes::Handle, Came::Handle(_)) => {}
-            (Takes::Memory(writers), Came::Memory(memory)) if memory.writers == writers => {}
-            (Takes::Handle, _) => return Err(Error::HandleUnknown),
-            (Takes::Nothing | Takes::Memory(_), _) => return Err(Error::PayloadMissing),
-        }
+        check_came(request, caller.came)?;
         match request {
             Request::Create { spec, name, access, form, spare } => {
                 let (made_of, handle) = ((*spec, *spare), (*access, *form));
@@ -97,6 +96,11 @@ impl Manager {
                 op::presented::duplicate(self, caller, effects, *access)
             }
             Request::QueryPresented => op::presented::query(self, caller, effects),
+            Request::Deliver { access } => op::deliver::deliver(self, caller, effects, *access),
+            Request::Redeem { ticket } => op::deliver::redeem(self, caller, effects, *ticket),
+            Request::Fetch { ticket, access } => {
+                op::deliver::fetch(self, caller, effects, *ticket, *access)
+            }
             Request::Openings { opening, skip } => {
                 op::query::openings(self, caller, effects, *opening, *skip)
             }
@@ -197,6 +201,12 @@ impl Manager {
         }
     }
 
+    /// A process that handles were delivered to has ended: those that wait for it are closed. An
+    /// unknown one is ignored.
+    pub fn process_gone(&mut self, process: ProcessId, effects: &mut Vec<Effect>) {
+        op::deliver::process_gone(self, process, effects);
+    }
+
     /// The handles whose closing could change the answer to `request`. The broker asks the kernel
     /// about them first and reports the closed ones, so that a name is free the moment its last
     /// handle is closed, not when the broker happens to hear of it.
@@ -216,11 +226,13 @@ impl Manager {
             | Request::WatchName { name, .. } => name,
             Request::List { .. } => return self.handle_ids(),
             // Copies that are gone give room to the one that is made.
-            Request::Duplicate { .. } => return self.siblings(came),
+            Request::Duplicate { .. } | Request::Deliver { .. } => return self.siblings(came),
+            Request::Fetch { ticket, .. } => return self.siblings_of_ticket(*ticket),
             Request::Create { name: None, .. }
             | Request::StreamCreate { name: None, .. }
             | Request::OpenPresented { .. }
             | Request::QueryPresented
+            | Request::Redeem { .. }
             | Request::Openings { .. }
             | Request::Share { name: None, .. }
             | Request::DropHandle { .. }
@@ -244,8 +256,15 @@ impl Manager {
     }
 
     pub(super) fn share_shown(&self, came: Came) -> Option<ShareId> {
-        let Came::Handle(handle) = came else { return None };
+        let (Came::Handle(handle) | Came::HandleAndProcess(handle, _)) = came else { return None };
         self.handles.get(&handle).map(|handle| handle.share)
+    }
+
+    /// The handles of the share of what was delivered under a ticket, whoever has it.
+    fn siblings_of_ticket(&self, ticket: u32) -> Vec<HandleId> {
+        let Some(ticket) = Ticket::parse(ticket) else { return Vec::new() };
+        let known = self.deliveries.values().filter_map(|known| known.get(&ticket));
+        known.flat_map(|delivery| self.siblings(Came::Handle(delivery.handle()))).collect()
     }
 
     fn handles_of(&self, share: ShareId) -> Vec<HandleId> {
@@ -279,9 +298,10 @@ impl Manager {
                 Resources { stream_pages, handles: form.pipes(), ..none }
             }
             Request::Share { form, .. } => Resources { handles: form.pipes(), ..none },
-            Request::OpenHandle { .. } | Request::Duplicate { .. } => {
-                Resources { handles: 1, ..none }
-            }
+            Request::OpenHandle { .. }
+            | Request::Duplicate { .. }
+            | Request::Deliver { .. }
+            | Request::Fetch { .. } => Resources { handles: 1, ..none },
             Request::StreamStock { .. } => {
                 Resources { stream_pages: limits::RECEIVER_PAGES_READY, ..none }
             }
@@ -289,6 +309,7 @@ impl Manager {
                 Resources { view: self.page_to_view(client, request, came), ..none }
             }
             Request::QueryPresented
+            | Request::Redeem { .. }
             | Request::DropHandle { .. }
             | Request::Openings { .. }
             | Request::Drop { .. }
@@ -324,6 +345,14 @@ impl Manager {
     #[must_use]
     pub fn handle_ids(&self) -> Vec<HandleId> {
         self.handles.keys().copied().filter(|handle| self.is_descriptor(*handle)).collect()
+    }
+
+    /// The processes that the broker keeps some of these handles for. Where one has ended, its
+    /// handles are closed, although the broker has their ends.
+    #[must_use]
+    pub fn processes_awaited(&self, handles: &[HandleId]) -> Vec<ProcessId> {
+        let records = handles.iter().filter_map(|handle| self.handles.get(handle));
+        records.filter_map(|handle| Some(handle.delivered?.0)).collect()
     }
 
     /// Clients and objects.
@@ -389,5 +418,23 @@ impl Error {
     /// A refusal for a cap.
     pub(super) fn cap(cap: Cap, limit: usize) -> Self {
         Self::CapReached { cap, limit: u64::try_from(limit).unwrap_or(u64::MAX) }
+    }
+}
+
+/// Whether with a request came what has to.
+fn check_came(request: &Request, came: Came) -> Result<(), Error> {
+    match (request.takes(), came) {
+        (Takes::Nothing, Came::Nothing)
+        | (Takes::Handle, Came::Handle(_))
+        | (Takes::HandleAndProcess, Came::HandleAndProcess(..))
+        | (Takes::Process | Takes::OwnProcess, Came::Process(_))
+        // A process that the broker does not know: nothing was delivered to it.
+        | (Takes::OwnProcess, Came::Nothing) => Ok(()),
+        (Takes::Memory(writers), Came::Memory(memory)) if memory.writers == writers => Ok(()),
+        (Takes::HandleAndProcess, Came::Handle(_)) | (Takes::Process, _) => {
+            Err(Error::ProcessUnknown)
+        }
+        (Takes::Handle | Takes::HandleAndProcess, _) => Err(Error::HandleUnknown),
+        (Takes::Nothing | Takes::Memory(_) | Takes::OwnProcess, _) => Err(Error::PayloadMissing),
     }
 }

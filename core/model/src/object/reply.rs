@@ -205,6 +205,22 @@ pub enum Reply {
         /// Whether there are more.
         more: bool,
     },
+    /// `Deliver`.
+    Delivered {
+        /// The value under which the other process finds the handle.
+        ticket: u32,
+    },
+    /// `Redeem`, `Fetch`: attached is the handle.
+    Taken {
+        /// The object.
+        object: ObjectId,
+        /// Its kind.
+        kind: Kind,
+        /// The attached handle.
+        handle: HandleId,
+        /// What it may do.
+        granted: Granted,
+    },
     /// `StreamCreate`: attached are the handle, if it is a descriptor, the sender's page and the
     /// first receiver pages.
     StreamCreated {
@@ -298,6 +314,7 @@ impl Reply {
             | Self::Facts(_)
             | Self::HandleFacts { .. }
             | Self::Openings { .. }
+            | Self::Delivered { .. }
             | Self::StreamFull => {}
             Self::Created { handle, form, parts, .. } => {
                 list.extend(form.attach(*handle));
@@ -314,6 +331,7 @@ impl Reply {
                 list.extend(sender.map(Attachment::Process));
             }
             Self::Handle { handle, form, .. } => list.extend(form.attach(*handle)),
+            Self::Taken { handle, .. } => list.push(Attachment::Handle(*handle)),
             Self::StreamJoined { page, generation } => {
                 list.push(Attachment::WritablePage(*page));
                 list.extend(generation.map(|(_, payload)| Attachment::Payload(payload)));

@@ -1,9 +1,10 @@
 //! What a client may ask.
 
 use crate::contract::access::AccessMask;
+use crate::security::Token;
 
 use super::generation::GenerationLayout;
-use super::id::{HandleId, OpeningId, PageId};
+use super::id::{HandleId, OpeningId, PageId, ProcessId};
 use super::kind::Kind;
 use super::name::RawName;
 use super::spec::{Spec, Writers};
@@ -75,6 +76,25 @@ pub enum Request {
     },
     /// What a handle that comes with the request is of.
     QueryPresented,
+    /// Make a handle for another process, on the share of a handle that comes with the request;
+    /// a pidfd of that process comes behind it. It finds the handle under a ticket.
+    Deliver {
+        /// Access wanted; empty for the same.
+        access: AccessMask,
+    },
+    /// The handle that was delivered to the caller's process under this ticket.
+    Redeem {
+        /// Its bits.
+        ticket: u32,
+    },
+    /// Make a handle on the share of what was delivered to another process, whose pidfd comes with
+    /// the request.
+    Fetch {
+        /// Its bits.
+        ticket: u32,
+        /// Access wanted; empty for the same.
+        access: AccessMask,
+    },
     /// Who holds an opened object open.
     Openings {
         /// The opening.
@@ -176,6 +196,12 @@ pub enum Takes {
     Memory(Writers),
     /// A handle.
     Handle,
+    /// A handle, and a pidfd.
+    HandleAndProcess,
+    /// A pidfd.
+    Process,
+    /// No descriptor: the broker knows which process asks.
+    OwnProcess,
 }
 
 impl Takes {
@@ -183,9 +209,9 @@ impl Takes {
     #[must_use]
     pub const fn descriptors(self) -> u16 {
         match self {
-            Self::Nothing => 0,
-            Self::Memory(Writers::One) | Self::Handle => 1,
-            Self::Memory(Writers::Several) => 2,
+            Self::Nothing | Self::OwnProcess => 0,
+            Self::Memory(Writers::One) | Self::Handle | Self::Process => 1,
+            Self::Memory(Writers::Several) | Self::HandleAndProcess => 2,
         }
     }
 }
@@ -199,6 +225,19 @@ pub enum Came {
     Memory(ReceivedPayload),
     /// A handle that this broker made.
     Handle(HandleId),
+    /// A handle that this broker made, and a process.
+    HandleAndProcess(HandleId, Process),
+    /// A process.
+    Process(Process),
+}
+
+/// A process that was alive when it was looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Process {
+    /// The broker's number for it. Another process never has it.
+    pub id: ProcessId,
+    /// Who it is.
+    pub token: Token,
 }
 
 impl Request {
@@ -214,6 +253,9 @@ impl Request {
             Self::OpenPresented { .. } | Self::Duplicate { .. } | Self::QueryPresented => {
                 Takes::Handle
             }
+            Self::Deliver { .. } => Takes::HandleAndProcess,
+            Self::Fetch { .. } => Takes::Process,
+            Self::Redeem { .. } => Takes::OwnProcess,
             Self::StreamCreate { .. }
             | Self::Open { .. }
             | Self::OpenHandle { .. }

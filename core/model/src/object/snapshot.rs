@@ -8,11 +8,12 @@ use smallvec::SmallVec;
 use thiserror::Error;
 
 use crate::contract::bytes::{ByteReader, ByteWriter, Malformed};
+use crate::contract::handle::Ticket;
 use crate::security::{Granted, Token};
 
 use super::effect::{PageClass, StreamEnd};
 use super::generation::{GenerationLayout, PictureFacts};
-use super::id::{ClientId, HandleId, OpeningId, PageId, PayloadId, ShareId};
+use super::id::{ClientId, HandleId, OpeningId, PageId, PayloadId, ProcessId, ShareId};
 use super::invariants::Violation;
 use super::kind::made::{Made, Seat};
 use super::kind::stream::{Mapped, Receiver, Stream};
@@ -20,7 +21,7 @@ use super::manager::Manager;
 use super::name::{Directory, ObjectName};
 use super::spec::Spec;
 use super::state::{
-    Body, Client, Counters, Handle, Holder, Maker, Object, Opening, Share, Usage, Watch,
+    Body, Client, Counters, Delivery, Handle, Holder, Maker, Object, Opening, Share, Usage, Watch,
 };
 use super::table::{Number, Table};
 
@@ -54,7 +55,7 @@ pub(crate) fn encode(manager: &Manager) -> Vec<u8> {
     w.u32(VERSION);
     w.u64(manager.instance);
     let c = &manager.counters;
-    for counter in [c.object, c.share, c.handle, c.client, c.page, c.payload] {
+    for counter in [c.object, c.share, c.handle, c.client, c.page, c.payload, c.ticket] {
         w.u64(counter);
     }
     w.count(manager.clients.len());
@@ -88,6 +89,13 @@ pub(crate) fn encode(manager: &Manager) -> Vec<u8> {
             Holder::Descriptor => 0,
             Holder::Client(client) => client.0,
         });
+        w.count(handle.delivered.iter().count());
+        if let Some((process, ticket)) = &handle.delivered {
+            w.u64(process.0);
+            w.u32(ticket.bits());
+            let known = manager.deliveries.get(process).and_then(|known| known.get(ticket));
+            w.u8(known.is_some_and(Delivery::waits).into());
+        }
     }
     w.finish()
 }
@@ -106,6 +114,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Manager, SnapshotError> {
         client: r.u64()?,
         page: r.u64()?,
         payload: r.u64()?,
+        ticket: r.u64()?,
     };
     for _ in 0..r.count(8)? {
         let id = ClientId(r.u64()?);
@@ -136,7 +145,13 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Manager, SnapshotError> {
             0 => Holder::Descriptor,
             client => Holder::Client(ClientId(client)),
         };
-        manager.handles.insert(id, Handle { share, granted, uid, holder });
+        let delivered = optional(&mut r, delivered)?;
+        if let Some((process, ticket, waits)) = delivered {
+            let delivery = if waits { Delivery::Waits(id) } else { Delivery::Redeemed(id) };
+            manager.deliveries.entry(process).or_default().insert(ticket, delivery);
+        }
+        let delivered = delivered.map(|(process, ticket, _)| (process, ticket));
+        manager.handles.insert(id, Handle { share, granted, uid, holder, delivered });
     }
     r.finish()?;
     recount(&mut manager);
@@ -195,6 +210,11 @@ fn recount(manager: &mut Manager) {
         usage.objects += 1;
         usage.payload_bytes = usage.payload_bytes.saturating_add(body.payload_bytes());
     }
+}
+
+fn delivered(r: &mut ByteReader<'_>) -> Result<(ProcessId, Ticket, bool), Malformed> {
+    let (process, ticket) = (ProcessId(r.u64()?), r.u32()?);
+    Ok((process, Ticket::parse(ticket).ok_or(Malformed)?, r.u8()? != 0))
 }
 
 fn put_token(w: &mut ByteWriter, token: &Token) {

@@ -7,10 +7,11 @@ use alloc::vec::Vec;
 use smallvec::SmallVec;
 
 use crate::contract::access::AccessMask;
+use crate::contract::handle::Ticket;
 use crate::security::{Granted, Token};
 
 use super::effect::PageClass;
-use super::id::{ClientId, HandleId, ObjectId, OpeningId, PageId, ShareId};
+use super::id::{ClientId, HandleId, ObjectId, OpeningId, PageId, ProcessId, ShareId};
 use super::kind::Kind;
 use super::kind::made::Made;
 use super::kind::stream::Stream;
@@ -100,7 +101,33 @@ pub(crate) struct Handle {
     /// User it was made for.
     pub uid: u32,
     pub holder: Holder,
+    /// For whom, and under which number, if it was made for another process.
+    pub delivered: Option<(ProcessId, Ticket)>,
 }
+
+/// How far a delivered handle has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Delivery {
+    /// The broker keeps it for the process.
+    Waits(HandleId),
+    /// The process has it.
+    Redeemed(HandleId),
+}
+
+impl Delivery {
+    pub(crate) const fn handle(self) -> HandleId {
+        match self {
+            Self::Waits(handle) | Self::Redeemed(handle) => handle,
+        }
+    }
+
+    pub(crate) const fn waits(&self) -> bool {
+        matches!(self, Self::Waits(_))
+    }
+}
+
+/// What was delivered to one process and lives. There is one while there is any.
+pub(crate) type Deliveries = BTreeMap<Ticket, Delivery>;
 
 /// An opening: {object, granted access}, of the client that holds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -192,9 +219,14 @@ pub(crate) struct Counters {
     pub client: u64,
     pub page: u64,
     pub payload: u64,
+    pub ticket: u64,
 }
 
 impl Counters {
+    /// None was given out.
+    pub(crate) const NONE: Self =
+        Self { object: 0, share: 0, handle: 0, client: 0, page: 0, payload: 0, ticket: 0 };
+
     /// Counts one of them up. 2^64 is never reached: at one a nanosecond it takes 584 years.
     pub(crate) const fn next(counter: &mut u64) -> u64 {
         *counter = counter.wrapping_add(1);

@@ -53,6 +53,9 @@ fn tag_and_facts(error: &Error) -> (u16, [u64; 4]) {
         Error::PayloadMissing => (16, [0; 4]),
         Error::CapReached { cap, limit } => (17, [cap_number(*cap), *limit, 0, 0]),
         Error::HandleUnknown => (18, [0; 4]),
+        Error::TicketUnknown { ticket } => (28, [u64::from(*ticket), 0, 0, 0]),
+        Error::ProcessUnknown => (29, [0; 4]),
+        Error::ProcessDenied { uid } => (30, [u64::from(*uid), 0, 0, 0]),
         Error::SpecInvalid { kind } => (19, [kind_number(*kind), 0, 0, 0]),
         Error::HandleNotHeld { handle } => (20, [handle.0, 0, 0, 0]),
     }
@@ -106,6 +109,9 @@ pub(super) fn decode(r: &mut ByteReader<'_>) -> Result<Error, WireError> {
         18 => Error::HandleUnknown,
         19 => Error::SpecInvalid { kind: kind(a)? },
         20 => Error::HandleNotHeld { handle: HandleId(a) },
+        28 => Error::TicketUnknown { ticket: number(a)? },
+        29 => Error::ProcessUnknown,
+        30 => Error::ProcessDenied { uid: number(a)? },
         _ => return Err(WireError::Malformed),
     };
     // Facts that the refusal does not have are zero.

@@ -75,6 +75,12 @@ kinds! {
     QueryPresented = 0x12,
     /// `Request::Openings`.
     Openings = 0x13,
+    /// `Request::Deliver`.
+    Deliver = 0x18,
+    /// `Request::Redeem`.
+    Redeem = 0x19,
+    /// `Request::Fetch`.
+    Fetch = 0x1A,
     /// `Request::StreamCreate`.
     StreamCreate = 0x25,
     /// `Request::StreamJoin`.
@@ -123,6 +129,10 @@ kinds! {
     OpeningList = 0x111,
     /// The answer to `Mailbox`.
     MailboxMade = 0x112,
+    /// `Reply::Delivered`.
+    Delivered = 0x118,
+    /// `Reply::Taken`.
+    Taken = 0x119,
     /// `Reply::StreamJoined`.
     StreamJoined = 0x120,
     /// `Reply::StreamFull`.

@@ -13,7 +13,7 @@ use crate::security::Granted;
 
 use super::WireError;
 use super::header::Kind;
-use super::request::{form, layout, picture, put_form, put_layout, put_picture};
+use super::request::{form, layout, object_kind, picture, put_form, put_layout, put_picture};
 
 fn put_object(w: &mut ByteWriter, object: &ObjectId) {
     w.u64(object.instance);
@@ -245,6 +245,8 @@ pub(super) fn encode(w: &mut ByteWriter, reply: &Reply) -> Kind {
         Reply::HandleFacts { .. } => Kind::HandleFacts,
         Reply::Openings { .. } => Kind::OpeningList,
         Reply::Handle { .. } => Kind::Handle,
+        Reply::Delivered { .. } => Kind::Delivered,
+        Reply::Taken { .. } => Kind::Taken,
         Reply::Watching { .. } => Kind::Watching,
         Reply::Listing { .. } => Kind::Listing,
         Reply::Facts(_) => Kind::Facts,
@@ -300,6 +302,13 @@ fn put_body(w: &mut ByteWriter, reply: &Reply) {
             put_form(w, *form);
             w.u32(granted.mask().bits());
         }
+        Reply::Delivered { ticket } => w.u32(*ticket),
+        Reply::Taken { object, kind, handle, granted } => {
+            put_object(w, object);
+            w.u16(kind.rules().number);
+            w.u64(handle.0);
+            w.u32(granted.mask().bits());
+        }
         Reply::Watching { bound } => w.u8((*bound).into()),
         Reply::Listing { entries, more } => {
             w.u8((*more).into());
@@ -322,6 +331,15 @@ fn put_body(w: &mut ByteWriter, reply: &Reply) {
             }
         }
     }
+}
+
+fn taken(r: &mut ByteReader<'_>) -> Result<Reply, WireError> {
+    Ok(Reply::Taken {
+        object: object(r)?,
+        kind: object_kind(r)?,
+        handle: HandleId(r.u64()?),
+        granted: Granted::from_stored(r.u32()?),
+    })
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "every kind that is not listed is refused here")]
@@ -350,6 +368,8 @@ pub(super) fn decode(kind: Kind, r: &mut ByteReader<'_>) -> Result<Reply, WireEr
             form: form(r)?,
             granted: Granted::from_stored(r.u32()?),
         },
+        Kind::Delivered => Reply::Delivered { ticket: r.u32()? },
+        Kind::Taken => taken(r)?,
         Kind::Watching => Reply::Watching { bound: truth(r)? },
         Kind::Listing => {
             let more = truth(r)?;

@@ -29,7 +29,7 @@ fn given_name(r: &mut ByteReader<'_>) -> Result<RawName, WireError> {
     name(r)?.ok_or(WireError::Malformed)
 }
 
-fn object_kind(r: &mut ByteReader<'_>) -> Result<object::Kind, WireError> {
+pub(super) fn object_kind(r: &mut ByteReader<'_>) -> Result<object::Kind, WireError> {
     object::Kind::from_number(r.u16()?).ok_or(WireError::Malformed)
 }
 
@@ -115,10 +115,10 @@ pub(super) fn encode(w: &mut ByteWriter, request: &Request) -> Kind {
         }
         Request::Duplicate { access } => put_number(w, access.bits(), Kind::Duplicate),
         Request::QueryPresented => Kind::QueryPresented,
-        Request::Openings { opening, skip } => {
-            w.u32(opening.0);
-            put_number(w, *skip, Kind::Openings)
-        }
+        Request::Deliver { access } => put_number(w, access.bits(), Kind::Deliver),
+        Request::Redeem { ticket } => put_number(w, *ticket, Kind::Redeem),
+        Request::Fetch { ticket, access } => put_two(w, [*ticket, access.bits()], Kind::Fetch),
+        Request::Openings { opening, skip } => put_two(w, [opening.0, *skip], Kind::Openings),
         Request::Open { kind, name, access } => {
             w.u16(kind.rules().number);
             w.u32(access.bits());
@@ -159,10 +159,14 @@ pub(super) fn encode(w: &mut ByteWriter, request: &Request) -> Kind {
             Kind::StreamPublish
         }
         Request::StreamInspect { opening, skip } => {
-            w.u32(opening.0);
-            put_number(w, *skip, Kind::StreamInspect)
+            put_two(w, [opening.0, *skip], Kind::StreamInspect)
         }
     }
+}
+
+fn put_two(w: &mut ByteWriter, numbers: [u32; 2], kind: Kind) -> Kind {
+    numbers.into_iter().for_each(|number| w.u32(number));
+    kind
 }
 
 fn put_number(w: &mut ByteWriter, number: u32, kind: Kind) -> Kind {
@@ -191,6 +195,9 @@ pub(super) fn decode(kind: Kind, r: &mut ByteReader<'_>) -> Result<Request, Wire
         Kind::OpenPresented => Request::OpenPresented { kind: object_kind(r)? },
         Kind::Duplicate => Request::Duplicate { access: access(r)? },
         Kind::QueryPresented => Request::QueryPresented,
+        Kind::Deliver => Request::Deliver { access: access(r)? },
+        Kind::Redeem => Request::Redeem { ticket: r.u32()? },
+        Kind::Fetch => Request::Fetch { ticket: r.u32()?, access: access(r)? },
         Kind::Openings => Request::Openings { opening: opening(r)?, skip: r.u32()? },
         Kind::Open => {
             let (kind, access) = (object_kind(r)?, access(r)?);

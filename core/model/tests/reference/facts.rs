@@ -13,12 +13,16 @@ use handfast_model::security::Granted;
 use crate::kinds;
 use crate::tables::{self, Name};
 
+#[path = "facts/delivered.rs"]
+mod delivered;
 #[path = "facts/made.rs"]
 mod made;
 #[path = "facts/presented.rs"]
 mod presented;
 #[path = "facts/streams.rs"]
 mod streams;
+
+use delivered::DeliveredFact;
 
 /// Who made a thing, and when.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +50,7 @@ pub(crate) struct HandleFact {
     granted: u32,
     /// The client that holds it by number.
     pub holder: Option<u64>,
+    delivered: Option<DeliveredFact>,
 }
 
 /// A page of an object that is gone, kept for a client; the oldest first.
@@ -155,6 +160,7 @@ struct Given {
     handles: u64,
     pages: u64,
     payloads: u64,
+    tickets: u64,
 }
 
 fn next(counter: &mut u64) -> u64 {
@@ -244,10 +250,12 @@ impl Facts {
         now: u64,
     ) -> Result<Reply, Error> {
         come_along(request, came)?;
-        let (has_bytes, shown) = match came {
-            Came::Nothing => (0, 0),
-            Came::Memory(memory) => (memory.size_bytes, 0),
-            Came::Handle(handle) => (0, handle.0),
+        let (has_bytes, shown, process) = match came {
+            Came::Nothing => (0, 0, None),
+            Came::Memory(memory) => (memory.size_bytes, 0, None),
+            Came::Handle(handle) => (0, handle.0, None),
+            Came::HandleAndProcess(handle, process) => (0, handle.0, Some(process)),
+            Came::Process(process) => (0, 0, Some(process)),
         };
         match request {
             Request::Create { spec, name, access, form, spare } => {
@@ -263,20 +271,18 @@ impl Facts {
             }
             Request::OpenPresented { kind } => self.open_presented(caller, shown, *kind),
             Request::Duplicate { access } => self.duplicate(caller, shown, *access),
+            Request::Deliver { access } => self.deliver(caller, (shown, process), *access),
+            Request::Redeem { ticket } => self.redeem(caller, process, *ticket),
+            Request::Fetch { ticket, access } => match process {
+                Some(process) => self.fetch(caller, process, *ticket, *access),
+                None => Err(Error::ProcessUnknown),
+            },
             Request::QueryPresented => self.query_presented(caller, shown),
             Request::Openings { opening, skip } => self.list_openings(caller, *opening, *skip),
             Request::Share { opening, name, access, form } => {
                 self.share(caller, *opening, (name.as_ref(), *access, *form), now)
             }
-            Request::DropHandle { handle } => {
-                let mut known = self.handles.iter();
-                let own = known.any(|one| (one.id, one.holder) == (handle.0, Some(caller)));
-                if !own {
-                    return Err(Error::HandleNotHeld { handle: *handle });
-                }
-                self.drop_handles(&[handle.0]);
-                Ok(Reply::Done)
-            }
+            Request::DropHandle { handle } => self.drop_held(caller, *handle),
             Request::Drop { opening } => {
                 let opening = self.opened(caller, *opening, 0)?;
                 self.close(opening, StreamEnd::Ended);
@@ -311,6 +317,15 @@ impl Facts {
             Request::StreamStock { opening } => self.stock(caller, *opening),
             Request::StreamInspect { opening, skip } => self.inspect(caller, *opening, *skip),
         }
+    }
+
+    fn drop_held(&mut self, caller: u64, handle: HandleId) -> Result<Reply, Error> {
+        let mut known = self.handles.iter();
+        if !known.any(|one| (one.id, one.holder) == (handle.0, Some(caller))) {
+            return Err(Error::HandleNotHeld { handle });
+        }
+        self.drop_handles(&[handle.0]);
+        Ok(Reply::Done)
     }
 
     /// Every object whose name a user sees.
@@ -545,7 +560,17 @@ impl Facts {
         (granted, holder): (u32, Option<u64>),
     ) -> HandleId {
         let id = next(&mut self.given.handles);
-        self.handles.push(HandleFact { id, share, object, name, owner, granted, holder });
+        let delivered = None;
+        self.handles.push(HandleFact {
+            id,
+            share,
+            object,
+            name,
+            owner,
+            granted,
+            holder,
+            delivered,
+        });
         HandleId(id)
     }
 
@@ -672,6 +697,19 @@ fn come_along(request: &Request, came: Came) -> Result<(), Error> {
             let shown = matches!(came, Came::Handle(_));
             return if shown { Ok(()) } else { Err(Error::HandleUnknown) };
         }
+        Request::Deliver { .. } => {
+            return match came {
+                Came::HandleAndProcess(..) => Ok(()),
+                Came::Handle(_) => Err(Error::ProcessUnknown),
+                Came::Nothing | Came::Memory(_) | Came::Process(_) => Err(Error::HandleUnknown),
+            };
+        }
+        Request::Fetch { .. } => {
+            let named = matches!(came, Came::Process(_));
+            return if named { Ok(()) } else { Err(Error::ProcessUnknown) };
+        }
+        Request::Redeem { .. } if matches!(came, Came::Process(_)) => return Ok(()),
+        Request::Redeem { .. } => None,
         Request::Create { spec, .. } => kinds::memory(spec),
         Request::StreamPublish { .. } => Some(Writers::One),
         Request::StreamCreate { .. }
@@ -695,7 +733,7 @@ fn come_along(request: &Request, came: Came) -> Result<(), Error> {
     let has = match came {
         Came::Nothing => Some(None),
         Came::Memory(came) => Some(Some(came.writers)),
-        Came::Handle(_) => None,
+        Came::Handle(_) | Came::HandleAndProcess(..) | Came::Process(_) => None,
     };
     if has == Some(memory) { Ok(()) } else { Err(Error::PayloadMissing) }
 }

@@ -36,6 +36,7 @@ pub(crate) struct Ledger {
     pages: BTreeMap<u64, Option<Page>>,
     handles: BTreeMap<u64, bool>,
     payloads: BTreeMap<u64, bool>,
+    processes: BTreeSet<u64>,
 }
 
 /// What one step's effects used and told.
@@ -110,6 +111,9 @@ impl Ledger {
                     let former = self.payloads.insert(payload.0, false);
                     assert_eq!(former, Some(true), "memory is dropped, not kept: {}", told());
                 }
+                Effect::KeepProcess { .. } | Effect::DropProcess { .. } => {
+                    self.watch(effect, &told);
+                }
                 Effect::Notify { client, event } => done.events.push((client.0, *event)),
             }
         }
@@ -137,6 +141,15 @@ impl Ledger {
         assert_eq!(page.kind, PageKind::StreamSender, "{}", told());
         assert_eq!(page.end, None, "a stream ends twice: {}", told());
         (page.end, page.stamped) = (Some(end), true);
+    }
+
+    /// Which processes are watched.
+    fn watch(&mut self, effect: &Effect, told: &dyn Fn() -> String) {
+        if let Effect::KeepProcess { process } = effect {
+            self.processes.insert(process.0);
+        } else if let Effect::DropProcess { process } = effect {
+            assert!(self.processes.remove(&process.0), "dropped, not kept: {}", told());
+        }
     }
 
     fn drop_page(&mut self, page: u64, told: &dyn Fn() -> String) {
@@ -180,6 +193,11 @@ impl Ledger {
 
     pub(crate) fn handles(&self) -> Vec<u64> {
         self.handles.iter().filter_map(|(id, there)| there.then_some(*id)).collect()
+    }
+
+    /// Processes that are watched.
+    pub(crate) fn processes(&self) -> Vec<u64> {
+        self.processes.iter().copied().collect()
     }
 
     pub(crate) fn payloads(&self) -> Vec<u64> {

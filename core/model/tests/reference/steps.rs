@@ -11,6 +11,9 @@ use proptest::prelude::*;
 use crate::facts::Facts;
 use crate::{kinds, tables};
 
+/// A number that nobody is given.
+const NO_TICKET: u32 = 0x3FFF_FFFC;
+
 /// Chooses one of however many there are.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pick(u8);
@@ -20,6 +23,7 @@ pub(crate) enum Step {
     Arrive { uid: u32 },
     Gone { client: Pick },
     HandlesGone { handles: Vec<Pick> },
+    ProcessGone { process: u8 },
     Ask { client: Pick, ask: Ask, stray: Option<Came> },
 }
 
@@ -33,6 +37,9 @@ pub(crate) enum Ask {
     OpenPresented { handle: Pick, kind: WhichKind },
     Duplicate { handle: Pick, access: u32 },
     QueryPresented { handle: Pick },
+    Deliver { handle: Pick, process: u8, access: u32 },
+    Redeem { ticket: Pick, stranger: Option<u8> },
+    Fetch { ticket: Pick, stranger: Option<u8>, access: u32 },
     Openings { opening: Pick, skip: u32 },
     Share { opening: Pick, name: Option<&'static str>, access: u32, form: HandleForm },
     Drop { opening: Pick },
@@ -130,11 +137,25 @@ impl Ask {
                 let caller = if client.0 % 16 == 14 { anybody } else { owner };
                 return (caller, request, Came::Nothing);
             }
-            let came = match (self, &request) {
+            let came = match (self, &mut request) {
                 (Self::Create { memory, .. }, Request::Create { spec, .. }) => {
                     let known = kinds::specs().into_iter().find(|(known, _)| known == spec);
                     let needs = known.and_then(|(_, needs)| needs).unwrap_or_default();
                     memory.resolve(needs, kinds::memory(spec))
+                }
+                (Self::Deliver { process, .. }, _) => {
+                    let handle = HandleId(handle.unwrap_or_default());
+                    Came::HandleAndProcess(handle, tables::process(*process))
+                }
+                (
+                    Self::Redeem { ticket: pick, stranger }
+                    | Self::Fetch { ticket: pick, stranger, .. },
+                    Request::Redeem { ticket } | Request::Fetch { ticket, .. },
+                ) => {
+                    let (own, number) = pick.of(&facts.tickets()).unwrap_or((1, NO_TICKET));
+                    *ticket = number;
+                    let own = u8::try_from(own - 1).unwrap_or_default();
+                    Came::Process(tables::process(stranger.unwrap_or(own)))
                 }
                 _ => handle.map_or(Came::Nothing, |handle| Came::Handle(HandleId(handle))),
             };
@@ -166,6 +187,7 @@ impl Ask {
     fn handle(&self, facts: &Facts) -> Option<u64> {
         let (Self::OpenPresented { handle, .. }
         | Self::Duplicate { handle, .. }
+        | Self::Deliver { handle, .. }
         | Self::QueryPresented { handle }) = self
         else {
             return None;
@@ -198,6 +220,9 @@ impl Ask {
             | Self::OpenPresented { .. }
             | Self::Duplicate { .. }
             | Self::QueryPresented { .. }
+            | Self::Deliver { .. }
+            | Self::Redeem { .. }
+            | Self::Fetch { .. }
             | Self::WatchName { .. }
             | Self::WatchAll { .. }
             | Self::Unwatch { .. }
@@ -232,6 +257,11 @@ impl Ask {
             Self::OpenPresented { .. } => Request::OpenPresented { kind },
             Self::Duplicate { access: bits, .. } => Request::Duplicate { access: access(bits) },
             Self::QueryPresented { .. } => Request::QueryPresented,
+            Self::Deliver { access: bits, .. } => Request::Deliver { access: access(bits) },
+            Self::Redeem { .. } => Request::Redeem { ticket: NO_TICKET },
+            Self::Fetch { access: bits, .. } => {
+                Request::Fetch { ticket: NO_TICKET, access: access(bits) }
+            }
             Self::Openings { skip, .. } => Request::Openings { opening, skip: *skip },
             Self::Open { name, access: bits, .. } => {
                 Request::Open { kind, name: RawName::from(*name), access: access(bits) }
@@ -400,6 +430,10 @@ fn stray() -> impl Strategy<Value = Came> {
         Just(memory(Writers::One)),
         Just(memory(Writers::Several)),
         (0..6_u64).prop_map(|handle| Came::Handle(HandleId(handle))),
+        (0..6_u8).prop_map(|process| Came::Process(tables::process(process))),
+        (0..6_u64, 0..6_u8).prop_map(|(handle, process)| {
+            Came::HandleAndProcess(HandleId(handle), tables::process(process))
+        }),
     ]
 }
 
@@ -414,6 +448,11 @@ fn extra() -> impl Strategy<Value = Extra> {
         1 => pick().prop_map(Offer::Any),
     ];
     (form(), offer).prop_map(|(form, offer)| Extra { form, offer })
+}
+
+/// Another process than the one that something was delivered to.
+fn stranger() -> impl Strategy<Value = Option<u8>> {
+    prop::option::weighted(0.1, any::<u8>())
 }
 
 fn ask() -> impl Strategy<Value = Ask> {
@@ -446,6 +485,11 @@ fn ask() -> impl Strategy<Value = Ask> {
             .prop_map(|(handle, kind)| Ask::OpenPresented { handle, kind }),
         8 => (pick(), access()).prop_map(|(handle, access)| Ask::Duplicate { handle, access }),
         2 => pick().prop_map(|handle| Ask::QueryPresented { handle }),
+        6 => (pick(), any::<u8>(), access())
+            .prop_map(|(handle, process, access)| Ask::Deliver { handle, process, access }),
+        4 => (pick(), stranger()).prop_map(|(ticket, stranger)| Ask::Redeem { ticket, stranger }),
+        4 => (pick(), stranger(), access())
+            .prop_map(|(ticket, stranger, access)| Ask::Fetch { ticket, stranger, access }),
         2 => (pick(), skip()).prop_map(|(opening, skip)| Ask::Openings { opening, skip }),
         4 => (pick(), maybe_name(), access(), form()).prop_map(
             |(opening, name, access, form)| Ask::Share { opening, name, access, form }
@@ -467,6 +511,7 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         2 => uid.prop_map(|uid| Step::Arrive { uid }),
         2 => pick().prop_map(|client| Step::Gone { client }),
         3 => prop::collection::vec(pick(), 1..3).prop_map(|handles| Step::HandlesGone { handles }),
+        1 => (0..6_u8).prop_map(|process| Step::ProcessGone { process }),
         60 => (pick(), ask(), stray)
             .prop_map(|(client, ask, stray)| Step::Ask { client, ask, stray }),
     ]

@@ -1,6 +1,7 @@
 //! What the names and access masks of the random sequences mean, written down by hand.
 
-use handfast_model::object::{Directory, Error, ObjectName, RawName};
+use handfast_model::object::{Directory, Error, ObjectName, Process, ProcessId, RawName};
+use handfast_model::security::Token;
 
 /// Every user of the sequences; the first is the system.
 pub(crate) const UIDS: [u32; 3] = [0, 1000, 1001];
@@ -8,6 +9,12 @@ pub(crate) const UIDS: [u32; 3] = [0, 1000, 1001];
 pub(crate) const RECEIVE: u32 = 1;
 pub(crate) const SEND: u32 = 2;
 pub(crate) const QUERY: u32 = 4;
+
+/// A process that handles are delivered to, one of six; two are of each user.
+pub(crate) fn process(number: u8) -> Process {
+    let uid = UIDS[usize::from(number) % UIDS.len()];
+    Process { id: ProcessId(u64::from(number % 6) + 1), token: Token { uid, gid: 7 } }
+}
 
 /// A name as it lies in its directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,14 +1,15 @@
 //! The model, its twin and the reference in lockstep, with everything compared after every step.
 
 use handfast_model::object::{
-    Attachment, Caller, Came, ClientId, Effect, Error, Event, HandleId, Manager, Reply, Request,
-    Resources,
+    Attachment, Caller, Came, ClientId, Effect, Error, Event, HandleId, Manager, ProcessId, Reply,
+    Request, Resources,
 };
 use handfast_model::security::Token;
 
 use crate::facts::{Facts, Role, Told};
 use crate::ledger::{Done, Ledger};
 use crate::steps::Step;
+use crate::tables;
 
 const INSTANCE: u64 = 0x1122_3344_5566_7788;
 
@@ -50,6 +51,7 @@ impl World {
                     handles.iter().map(|pick| pick.of(&there).unwrap_or(999_999)).collect();
                 self.handles_gone(&gone);
             }
+            Step::ProcessGone { process } => self.process_gone(tables::process(*process).id.0),
             Step::Ask { client, ask, stray } => {
                 let (client, request, came) = ask.resolve(&self.facts, *client);
                 self.ask(client, &request, stray.unwrap_or(came));
@@ -116,6 +118,16 @@ impl World {
         self.twin.handles_gone(&ids, &mut twins);
         assert_eq!(effects, twins, "handles_gone({handles:?}): the twin has other effects");
         self.compare(&format!("handles_gone({handles:?})"), &before, &effects);
+    }
+
+    fn process_gone(&mut self, process: u64) {
+        let before = self.before();
+        self.facts.process_gone(process);
+        let (mut effects, mut twins) = (Vec::new(), Vec::new());
+        self.manager.process_gone(ProcessId(process), &mut effects);
+        self.twin.process_gone(ProcessId(process), &mut twins);
+        assert_eq!(effects, twins, "process_gone({process}): the twin has other effects");
+        self.compare(&format!("process_gone({process})"), &before, &effects);
     }
 
     fn ask(&mut self, client: u64, request: &Request, came: Came) {
@@ -200,6 +212,8 @@ impl World {
         assert_eq!(self.ledger.handles(), handles, "{what}: handles, left as effects made them");
         let payloads = self.facts.payloads();
         assert_eq!(self.ledger.payloads(), payloads, "{what}: memory, left as effects kept it");
+        let processes = self.facts.processes();
+        assert_eq!(self.ledger.processes(), processes, "{what}: processes, left as effects kept");
         let pages: Vec<_> = self.facts.pages.iter().map(|p| (p.id, p.role.kind())).collect();
         let there: Vec<_> = self.ledger.pages().iter().map(|(id, p)| (*id, p.kind)).collect();
         assert_eq!(there, pages, "{what}: pages, left as effects made them");

@@ -102,6 +102,9 @@ fn descriptors_follow_from_what_is_asked() {
         ("duplicate.hex", Takes::Handle, 1),
         ("duplicate-same.hex", Takes::Handle, 1),
         ("query-presented.hex", Takes::Handle, 1),
+        ("deliver.hex", Takes::HandleAndProcess, 2),
+        ("fetch.hex", Takes::Process, 1),
+        ("redeem.hex", Takes::OwnProcess, 0),
     ];
     for Sample { file, message, .. } in samples() {
         let Message::Client(ClientMessage::Request { request, .. }) = message else { continue };
@@ -133,6 +136,8 @@ fn replies_attach_the_handle_then_the_page_then_the_memory() {
         ("opened-to-wait.hex", vec![Attachment::ReadOnlyPage(page)]),
         ("opened-to-read.hex", vec![Attachment::Payload(memory)]),
         ("opened-bare.hex", vec![]),
+        ("taken.hex", vec![Attachment::Handle(handle)]),
+        ("delivered.hex", vec![]),
         ("handle-facts.hex", vec![]),
         ("opening-list.hex", vec![]),
     ];
@@ -159,7 +164,8 @@ fn the_spare_pages_and_pipes_of_a_request_are_foreseen() {
             _ if file.starts_with("stream-create") => 17,
             _ => 0,
         };
-        let makes = ["create", "stream-create", "share", "open-handle", "duplicate"];
+        let makes =
+            ["create", "stream-create", "share", "open-handle", "duplicate", "deliver", "fetch"];
         let makes = makes.iter().any(|word| file.starts_with(word)) && !file.ends_with("held.hex");
         let needed = (needs.pages, needs.stream_pages, needs.handles, needs.view);
         assert_eq!(needed, (pages, stream_pages, usize::from(makes), None), "{file}");

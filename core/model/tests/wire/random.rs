@@ -138,6 +138,10 @@ fn made_request() -> impl Strategy<Value = Request> {
         1 => kind().prop_map(|kind| Request::OpenPresented { kind }),
         1 => access().prop_map(|access| Request::Duplicate { access }),
         1 => Just(Request::QueryPresented),
+        1 => access().prop_map(|access| Request::Deliver { access }),
+        1 => any::<u32>().prop_map(|ticket| Request::Redeem { ticket }),
+        1 => (any::<u32>(), access())
+            .prop_map(|(ticket, access)| Request::Fetch { ticket, access }),
         1 => (opening(), any::<u32>())
             .prop_map(|(opening, skip)| Request::Openings { opening, skip }),
     ]
@@ -258,6 +262,10 @@ fn made_reply() -> impl Strategy<Value = Reply> {
                 parts
             }
         ),
+        any::<u32>().prop_map(|ticket| Reply::Delivered { ticket }),
+        (object(), kind(), any::<u64>(), granted()).prop_map(|(object, kind, handle, granted)| {
+            Reply::Taken { object, kind, handle: HandleId(handle), granted }
+        }),
         (granted(), entry()).prop_map(|(granted, entry)| Reply::HandleFacts { granted, entry }),
         (vec(one, 0..64), any::<bool>())
             .prop_map(|(openings, more)| Reply::Openings { openings, more }),
@@ -326,9 +334,12 @@ pub(crate) fn error() -> impl Strategy<Value = Error> {
             Error::StreamOver,
             Error::PayloadMissing,
             Error::HandleUnknown,
+            Error::ProcessUnknown,
         ]),
         (kind(), kind()).prop_map(|(wanted, found)| Error::KindMismatch { wanted, found }),
         kind().prop_map(|kind| Error::SpecInvalid { kind }),
+        any::<u32>().prop_map(|ticket| Error::TicketUnknown { ticket }),
+        any::<u32>().prop_map(|uid| Error::ProcessDenied { uid }),
         (length(), length()).prop_map(|(units, limit)| Error::NameTooLong { units, limit }),
         length().prop_map(|position| Error::NameBackslash { position }),
         (any::<(i32, u32, u64)>(), kind()).prop_map(|((pid, uid, made_ns), kind)| {

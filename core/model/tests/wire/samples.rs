@@ -55,6 +55,7 @@ pub(crate) struct Sample {
 }
 
 const KIND: Kind = Kind::Stream;
+const TICKET: u32 = 0x2000_0004;
 const OPENING: OpeningId = OpeningId(3);
 const OBJECT: ObjectId = ObjectId { instance: 0x1122_3344_5566_7788, counter: 9 };
 const LAYOUT: GenerationLayout = GenerationLayout {
@@ -240,6 +241,17 @@ fn presented_requests() -> Vec<(&'static str, &'static str, Request)> {
             Request::Duplicate { access: AccessMask::empty() },
         ),
         ("query-presented", "the handle that comes along", Request::QueryPresented),
+        (
+            "deliver",
+            "the handle that comes along, to the process behind it, to read",
+            Request::Deliver { access },
+        ),
+        ("redeem", "ticket 0x20000004", Request::Redeem { ticket: TICKET }),
+        (
+            "fetch",
+            "ticket 0x20000004 of the process that comes along, to read",
+            Request::Fetch { ticket: TICKET, access },
+        ),
         ("openings", "opening 3, behind 64", Request::Openings { opening: OPENING, skip: 64 }),
     ]
 }
@@ -295,6 +307,12 @@ fn replies() -> Vec<(&'static str, &'static str, Reply)> {
             "handle-held",
             "handle 12 of object 9, a number, to read",
             Reply::Handle { object: OBJECT, handle: HandleId(12), form: held, granted },
+        ),
+        ("delivered", "as ticket 0x20000004", Reply::Delivered { ticket: TICKET }),
+        (
+            "taken",
+            "handle 12 of object 9, a fence, to read",
+            Reply::Taken { object: OBJECT, kind: Kind::Fence, handle: HandleId(12), granted },
         ),
         ("watching", "the name is there", Reply::Watching { bound: true }),
         (
@@ -435,6 +453,9 @@ pub(crate) fn errors() -> Vec<(String, Error)> {
         Error::HandleUnknown,
         Error::SpecInvalid { kind: Kind::Surface },
         Error::HandleNotHeld { handle: HandleId(12) },
+        Error::TicketUnknown { ticket: TICKET },
+        Error::ProcessUnknown,
+        Error::ProcessDenied { uid: 1001 },
     ];
     let mut all: Vec<_> =
         errors.into_iter().map(|error| (file_of(&error).to_owned(), error)).collect();
@@ -453,6 +474,7 @@ const fn file_of_cap(cap: Cap) -> &'static str {
         Cap::Handles => "handles",
         Cap::HandlesOfShare => "handles-of-share",
         Cap::Shares => "shares",
+        Cap::Tickets => "tickets",
         Cap::Objects => "objects",
         Cap::Watches => "watches",
         Cap::Receivers => "receivers",
@@ -486,6 +508,9 @@ const fn file_of(error: &Error) -> &'static str {
         Error::HandleUnknown => "failed-handle-unknown",
         Error::SpecInvalid { .. } => "failed-spec-invalid",
         Error::HandleNotHeld { .. } => "failed-handle-not-held",
+        Error::TicketUnknown { .. } => "failed-ticket-unknown",
+        Error::ProcessUnknown => "failed-process-unknown",
+        Error::ProcessDenied { .. } => "failed-process-denied",
         Error::CapReached { .. } => "failed-cap",
     }
 }

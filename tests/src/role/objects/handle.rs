@@ -53,6 +53,7 @@ impl Objects {
             ["kind"] => Ok(format!("{:?}", handle.kind())),
             ["access"] => Ok(format!("{:08x}", handle.access().bits())),
             ["names"] => Ok(format!("names: {}", handle.info()?.names.join(","))),
+            ["handles"] => Ok(handle.info()?.handles.to_string()),
             ["inherit", "children"] => {
                 handle.set_inheritance(Inheritance::Children)?;
                 Ok(format!("{:?}", handle.inheritance()?))
@@ -78,8 +79,8 @@ impl Objects {
     }
 
     /// A descriptor that is no handle, or not quite.
-    fn descriptor(&self, what: &str, argument: &[&str]) -> anyhow::Result<OwnedFd> {
-        let handle = argument.first().map(|name| found(&self.handles, name)).transpose()?;
+    pub(super) fn descriptor(&self, what: &str, argument: &[&str]) -> anyhow::Result<OwnedFd> {
+        let handle = argument.first().and_then(|name| self.handles.get(*name));
         let again = |flags| -> anyhow::Result<OwnedFd> {
             let number = handle.context("which handle?")?.as_fd().as_raw_fd();
             Ok(open(format!("/proc/self/fd/{number}"), flags, Mode::empty())?)
@@ -92,6 +93,7 @@ impl Objects {
                 let (socket, _) = Socket::pair()?;
                 socket.as_fd().try_clone_to_owned()?
             }
+            "process" => handfast_sys::pidfd::open(argument.first().context("which?")?.parse()?)?,
             "pipe" => rustix::pipe::pipe()?.0,
             "write-end" => rustix::pipe::pipe()?.1,
             "path" => again(OFlags::PATH | OFlags::CLOEXEC)?,

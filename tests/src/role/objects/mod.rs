@@ -6,14 +6,17 @@ mod fence;
 mod handle;
 mod memory;
 mod mutex;
+mod value;
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use handfast::{Access, Event, Fence, Handle, Reached, Section, Surface, WaitOutcome};
+use handfast::{Access, Event, Fence, Handle, HandleValue, Reached, Section, Surface, WaitOutcome};
 use handfast_sys::seqpacket::Listener;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::process::make_writable;
 use crate::{explain, number, orders, say};
@@ -28,6 +31,8 @@ pub(crate) struct Objects {
     handles: BTreeMap<String, Handle>,
     waits: BTreeMap<String, Reached>,
     descriptors: BTreeMap<String, OwnedFd>,
+    values: BTreeMap<String, HandleValue>,
+    filling: Vec<File>,
     listener: Option<Listener>,
 }
 
@@ -57,6 +62,7 @@ impl Objects {
             ["surface", register, rest @ ..] => self.surface(register, rest),
             ["section", register, rest @ ..] => self.section(register, rest),
             ["handle", register, rest @ ..] => self.handle(register, rest),
+            ["value", register, rest @ ..] => self.value(register, rest),
             ["all", rest @ ..] => self.wait_for_events(rest, &handfast::wait_all),
             ["any", rest @ ..] => self.wait_for_events(rest, &handfast::wait_any),
             ["completion", register] => {
@@ -74,6 +80,19 @@ impl Objects {
                 use std::os::unix::process::CommandExt as _;
                 let program = std::env::current_exe()?;
                 Err(std::process::Command::new(program).arg("objects").exec().into())
+            }
+            // It has no room for another descriptor.
+            ["full"] => {
+                let limits = getrlimit(Resource::Nofile);
+                setrlimit(Resource::Nofile, Rlimit { current: Some(100), ..limits })?;
+                while let Ok(file) = File::open("/dev/null") {
+                    self.filling.push(file);
+                }
+                Ok(format!("full {}", self.filling.len()))
+            }
+            ["room"] => {
+                self.filling.clear();
+                ok()
             }
             ["nothing"] => Ok("ok".into()),
             _ => bail!("nobody can {words:?}"),

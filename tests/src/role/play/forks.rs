@@ -6,12 +6,12 @@ use std::thread;
 
 use anyhow::{bail, ensure};
 use handfast::{
-    Access, ErrorKind, Event, Fence, Format, Handle, Reached, Reset, Section, Surface, SurfaceDesc,
-    SurfaceFlags, WaitObject, WaitOutcome, Writers, wait_all, wait_any,
+    Access, ErrorKind, Event, Fence, Format, Handle, HandleTable, Reached, Reset, Section, Surface,
+    SurfaceDesc, SurfaceFlags, WaitObject, WaitOutcome, Writers, wait_all, wait_any,
 };
 
 use super::Dice;
-use crate::process::{fork, in_child};
+use crate::process::{OwnNumbers, fork, in_child};
 
 /// One of each.
 struct Family {
@@ -198,6 +198,48 @@ pub(super) fn handle() -> anyhow::Result<()> {
     match Fence::open("inherited") {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         other => bail!("after the child's end: {other:?}"),
+    }
+}
+
+/// A table is its process's. Of what the child has copies of, it finds the handles by their
+/// numbers, as a program that was started does, and nothing else.
+pub(super) fn values() -> anyhow::Result<()> {
+    let table = HandleTable::own()?;
+    let (private, event) = (Event::new(Reset::Auto)?, Event::new(Reset::Auto)?);
+    let placeholder = table.insert_object(private)?;
+    let value = table.insert(event.share(None, Access::GENERIC_ALL)?)?;
+    table.event(value)?.set()?;
+    in_child(|| {
+        for value in [placeholder, value] {
+            forked("event", table.event(value))?;
+            forked("close", table.close(value))?;
+        }
+        forked("insert", table.insert_object(Event::new(Reset::Auto)?))?;
+        let own = HandleTable::own()?;
+        for value in [placeholder, value] {
+            invalid("event", own.event(value))?;
+            invalid("close", own.close(value))?;
+        }
+        invalid("a placeholder", own.adopt_number(placeholder, &OwnNumbers))?;
+        own.adopt_number(value, &OwnNumbers)?;
+        ensure!(own.event(value)?.is_set()?, "the same event");
+        own.close(value)?;
+        let mine = own.insert_object(Event::new(Reset::Auto)?)?;
+        ensure!(!own.event(mine)?.set()?, "its own");
+        own.close(mine)?;
+        // And its child's table is another one.
+        in_child(|| invalid("event", HandleTable::own()?.event(mine)))
+    })?;
+    ensure!(table.event(value)?.is_set()?, "the parent's");
+    table.close(value)?;
+    table.close(placeholder)?;
+    Ok(())
+}
+
+fn invalid<T: Debug>(what: &str, answer: handfast::Result<T>) -> anyhow::Result<()> {
+    match answer {
+        Err(error) if error.kind() == ErrorKind::HandleInvalid => Ok(()),
+        other => bail!("{what} in the child: {other:?}"),
     }
 }
 

@@ -13,6 +13,7 @@ mod offers;
 mod readiness;
 mod scribble;
 mod storm;
+mod values;
 
 use std::time::{Duration, Instant};
 
@@ -39,6 +40,7 @@ pub(crate) fn run(scene: &str, arguments: &[&str]) -> anyhow::Result<()> {
         ("same-event-twice", []) => events::same_twice()?,
         ("forked-objects", []) => forks::objects()?,
         ("forked-handle", []) => forks::handle()?,
+        ("forked-values", []) => forks::values()?,
         ("forked-waits", [rounds]) => forks::waits(number(rounds)?)?,
         ("fork-storm", [rounds]) => forks::storm(number(rounds)?)?,
         ("thousand-names", []) => held::thousand_names()?,
@@ -52,6 +54,8 @@ pub(crate) fn run(scene: &str, arguments: &[&str]) -> anyhow::Result<()> {
         ("openings", []) => limits::openings()?,
         ("scribble", [kind, name, seed]) => return scribble::run(kind, name, number(seed)?),
         ("timed", [kind, name]) => return scribble::timed(kind, name),
+        ("deliver-to-the-dead", []) => values::dead()?,
+        ("value-storm", [rounds]) => values::storm(number(rounds)?)?,
         ("storm", [seed]) => return storm::run(number(seed)?),
         _ => bail!("there is no scene {scene} {arguments:?}"),
     }

@@ -40,7 +40,7 @@ pub(crate) fn create(
     let needs_bytes = spec.needs_bytes()?;
     let has_bytes = match caller.came {
         Came::Memory(memory) => memory.size_bytes,
-        Came::Nothing | Came::Handle(_) => 0,
+        Came::Nothing | Came::Handle(_) | Came::HandleAndProcess(..) | Came::Process(_) => 0,
     };
     if has_bytes < needs_bytes {
         return Err(Error::PayloadTooSmall { needs_bytes, has_bytes });

@@ -3,6 +3,7 @@
 //! changes things only when nothing can fail any more.
 
 pub(crate) mod create;
+pub(crate) mod deliver;
 pub(crate) mod made;
 pub(crate) mod open;
 pub(crate) mod presented;

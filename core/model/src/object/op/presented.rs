@@ -12,10 +12,15 @@ use crate::object::manager::{Caller, Manager};
 use crate::object::reply::Reply;
 use crate::object::request::{Came, HandleForm};
 use crate::object::state::{Handle, Holder, Share, object_id};
-use crate::security;
+use crate::security::{self, Granted, Token};
 
-fn presented<'a>(manager: &'a Manager, caller: &Caller) -> Result<(Handle, &'a Share), Error> {
-    let Came::Handle(id) = caller.came else { return Err(Error::HandleUnknown) };
+pub(crate) fn presented<'a>(
+    manager: &'a Manager,
+    caller: &Caller,
+) -> Result<(Handle, &'a Share), Error> {
+    let (Came::Handle(id) | Came::HandleAndProcess(id, _)) = caller.came else {
+        return Err(Error::HandleUnknown);
+    };
     let handle = manager.handles.get(&id).ok_or(Error::HandleUnknown)?;
     if handle.holder != Holder::Descriptor {
         return Err(Error::HandleUnknown);
@@ -49,28 +54,39 @@ pub(crate) fn duplicate(
     let (token, _) = super::client(manager, caller.client)?;
     let (handle, share) = presented(manager, caller)?;
     let object = share.object;
-    let record = manager.objects.get(&object).ok_or(Error::HandleUnknown)?;
-    let kind = record.body.kind();
-    let mapping = &kind.rules().mapping;
-    let granted = if access.is_empty() {
-        handle.granted
-    } else if let Some(fewer) = handle.granted.narrowed(access, mapping) {
-        fewer
-    } else {
-        let owner = &share.maker.token;
-        let checked = security::check(owner, &token, access, mapping, record.body.barred());
-        let denied = |granted| {
-            let owner_uid = owner.uid;
-            Error::AccessDenied { wanted: access, granted, owner_uid, kind }
-        };
-        checked.map_err(denied)?
-    };
+    let granted = granted(manager, &handle, &token, access)?;
     super::room_for_handle(manager, token.uid, Some(handle.share))?;
     let holder = (token.uid, Holder::Descriptor);
     let id = lifetime::add_handle(manager, handle.share, granted, holder, effects);
     super::watch::changed(manager, effects);
     let (object, form) = (object_id(manager.instance, object), HandleForm::Descriptor);
     Ok(Reply::Handle { object, handle: id, form, granted })
+}
+
+/// The rights that a handle made after another one has: the same where none are wanted, fewer
+/// unchecked, and more if `token` may have them of the share.
+pub(crate) fn granted(
+    manager: &Manager,
+    handle: &Handle,
+    token: &Token,
+    access: AccessMask,
+) -> Result<Granted, Error> {
+    let share = manager.shares.get(&handle.share).ok_or(Error::HandleUnknown)?;
+    let record = manager.objects.get(&share.object).ok_or(Error::HandleUnknown)?;
+    let kind = record.body.kind();
+    let mapping = &kind.rules().mapping;
+    if access.is_empty() {
+        return Ok(handle.granted);
+    }
+    if let Some(fewer) = handle.granted.narrowed(access, mapping) {
+        return Ok(fewer);
+    }
+    let owner = &share.maker.token;
+    let denied = |granted| {
+        let owner_uid = owner.uid;
+        Error::AccessDenied { wanted: access, granted, owner_uid, kind }
+    };
+    security::check(owner, token, access, mapping, record.body.barred()).map_err(denied)
 }
 
 /// `QueryPresented`: what a descriptor is, for a process that inherited it or was sent it.

@@ -8,7 +8,7 @@ use super::{Facts, HandleFact};
 use crate::kinds;
 
 impl Facts {
-    fn shown(&self, handle: u64) -> Result<HandleFact, Error> {
+    pub(super) fn shown(&self, handle: u64) -> Result<HandleFact, Error> {
         let known = self.handles.iter().find(|known| known.id == handle);
         // What is a number to its client is nothing that could be shown.
         known.filter(|known| known.holder.is_none()).copied().ok_or(Error::HandleUnknown)
@@ -34,15 +34,25 @@ impl Facts {
     ) -> Result<Reply, Error> {
         let me = self.who(caller)?;
         let handle = self.shown(handle)?;
-        let rights = kinds::named(self.kind(handle.object), access.bits());
-        let granted = if access.bits() == 0 {
-            handle.granted
-        } else if rights & !handle.granted == 0 && !kinds::asks_for_anything(access.bits()) {
-            rights
-        } else {
-            self.may(me.uid, &handle, access)?
-        };
+        let granted = self.rights_after(&handle, me.uid, access)?;
         self.another_handle(&handle, granted)
+    }
+
+    /// The rights of a handle made after another, for a user.
+    pub(super) fn rights_after(
+        &self,
+        handle: &HandleFact,
+        uid: u32,
+        access: AccessMask,
+    ) -> Result<u32, Error> {
+        let rights = kinds::named(self.kind(handle.object), access.bits());
+        if access.bits() == 0 {
+            Ok(handle.granted)
+        } else if rights & !handle.granted == 0 && !kinds::asks_for_anything(access.bits()) {
+            Ok(rights)
+        } else {
+            self.may(uid, handle, access)
+        }
     }
 
     pub(super) fn query_presented(&self, caller: u64, handle: u64) -> Result<Reply, Error> {
