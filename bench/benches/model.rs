@@ -218,7 +218,11 @@ fn open(number: usize) -> Request {
 fn ask(manager: &mut Manager, client: ClientId, request: &Request) -> anyhow::Result<Reply> {
     let came = match request.takes() {
         Takes::Memory(writers) => Came::Memory(ReceivedPayload { size_bytes: 1 << 14, writers }),
-        Takes::Nothing | Takes::Handle => Came::Nothing,
+        Takes::Nothing
+        | Takes::Handle
+        | Takes::HandleAndProcess
+        | Takes::Process
+        | Takes::OwnProcess => Came::Nothing,
     };
     let caller = Caller { client, time_ns: 0, came };
     Ok(manager.apply(&caller, request, &mut Vec::new())?)

@@ -129,6 +129,7 @@ fn functions() -> Functions {
     add_of_streams(&mut found);
     add_of_memory(&mut found);
     add_of_the_rest(&mut found);
+    add_of_values(&mut found);
     found
 }
 
@@ -241,6 +242,28 @@ fn add_of_the_rest(found: &mut Functions) {
     }
 }
 
+fn add_of_values(found: &mut Functions) {
+    add! {
+        found:
+        hf_value_of_handle(_, _);
+        hf_value_of_event(_, _);
+        hf_value_of_fence(_, _);
+        hf_value_handle(_, _);
+        hf_value_event(_, _);
+        hf_value_fence(_, _);
+        hf_value_surface(_, _);
+        hf_value_section(_, _);
+        hf_value_kind(_);
+        hf_value_access(_, _);
+        hf_value_flags(_);
+        hf_value_set_flags(_, _, _);
+        hf_value_duplicate(_, _, _, _);
+        hf_value_deliver(_, _, _, _, _);
+        hf_value_fetch(_, _, _, _, _);
+        hf_value_close(_);
+    }
+}
+
 /// C that asserts the place and size of every field.
 fn structs() -> String {
     let mut c = String::new();
@@ -320,7 +343,9 @@ fn numbers() -> BTreeSet<(String, i64)> {
     add! { argument: HF_WRITERS_ONE, HF_WRITERS_SEVERAL }
     add! {
         object: HF_DIMENSION_BUFFER, HF_DIMENSION_1D, HF_DIMENSION_2D, HF_DIMENSION_3D,
-        HF_RESET_MANUAL, HF_RESET_AUTO,
+        HF_RESET_MANUAL, HF_RESET_AUTO, HF_DUPLICATE_CLOSE_SOURCE, HF_DUPLICATE_SAME_ACCESS,
+        HF_DUPLICATE_SAME_ATTRIBUTES, HF_DUPLICATE_INHERIT, HF_FLAG_INHERIT,
+        HF_FLAG_PROTECT_FROM_CLOSE,
     }
     let mut add = |prefix: &str, name: &str, number: i64| {
         let name = name.to_uppercase().replace('-', "_");

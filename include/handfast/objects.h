@@ -580,6 +580,130 @@ int hf_handle_access(const hf_handle *handle, uint32_t *access);
 /* Closes it. NULL is ignored. Blocking: never. */
 void hf_handle_close(hf_handle *handle);
 
+/* ---- Values: handles as numbers, which a program can pass to others ---- */
+
+/*
+ * A value is the number of a descriptor times four, so a program that inherits the descriptor finds
+ * the handle under the same value; or a ticket, under which another process has delivered a handle.
+ * A process has one table of its values: what is in it belongs to the table, and is closed by
+ * hf_value_close alone. Never close the number. Where that was done all the same, the value is
+ * HF_ERROR_HANDLE, and whatever has the number by now stays open.
+ *
+ * A value that is not in the table yet is looked up among the process's descriptors by every call
+ * here. If its number is a handle, the table takes it: use values of handles that were inherited or
+ * made by these calls, not of an hf_handle's descriptor.
+ *
+ * In a forked child the table is empty; it finds the handles that it has copies of by their values.
+ */
+
+/* Bits of hf_value_duplicate, hf_value_deliver and hf_value_fetch: hf_duplicate. */
+#define HF_DUPLICATE_CLOSE_SOURCE 0x00000001u    /* the source is closed, also on failure */
+#define HF_DUPLICATE_SAME_ACCESS 0x00000002u     /* the source's rights; `access` is ignored */
+#define HF_DUPLICATE_SAME_ATTRIBUTES 0x00000004u /* the source's flags; INHERIT is ignored */
+#define HF_DUPLICATE_INHERIT 0x00000008u         /* programs that are started get the duplicate */
+
+/* What a handle has besides its rights: hf_flag. */
+#define HF_FLAG_INHERIT 0x00000001u
+#define HF_FLAG_PROTECT_FROM_CLOSE 0x00000002u
+
+/*
+ * The value of a handle.
+ *
+ * Ownership: the handle is the table's, and must not be used any more; on failure, too, unless
+ * `value` is NULL. Blocking: never. Errors: NULL, LIMIT_REACHED, FORKED.
+ */
+int hf_value_of_handle(hf_handle *handle, uint32_t *value);
+
+/*
+ * A value of an event or fence, which may do what the object may. One that was never shared is not
+ * shared by that: its value is a number that is a handle to nobody until it is made inheritable,
+ * delivered, duplicated with other rights, or asked for by hf_value_handle.
+ *
+ * Ownership: the object is the caller's; the value keeps another of it.
+ * Blocking: while the broker answers, for an object that was shared.
+ * Errors: NULL, LIMIT_REACHED, FORKED; of an object that was shared those of hf_event_share.
+ */
+int hf_value_of_event(const hf_event *event, uint32_t *value);
+int hf_value_of_fence(const hf_fence *fence, uint32_t *value);
+
+/*
+ * A handle of the caller's own with the rights of a value.
+ *
+ * Ownership: the handle is the caller's. Blocking: while the broker answers, the first time.
+ * Errors: NULL, HANDLE, LIMIT_REACHED, BROKER_UNAVAILABLE, LOST.
+ */
+int hf_value_handle(uint32_t value, hf_handle **handle);
+
+/*
+ * What a value is of, with the rights of the value. An event or fence is opened once: later calls
+ * give the same again, and do not look whether somebody has closed the number meanwhile. A surface
+ * or section is opened by each call.
+ *
+ * Ownership: the object is the caller's, and stays open when the value is closed.
+ * Blocking: while the broker answers; of an event or fence the first time.
+ * Errors: NULL, HANDLE, INVALID for another kind, ACCESS_DENIED, LIMIT_REACHED,
+ * BROKER_UNAVAILABLE, LOST.
+ */
+int hf_value_event(uint32_t value, hf_event **event);
+int hf_value_fence(uint32_t value, hf_fence **fence);
+int hf_value_surface(uint32_t value, hf_surface **surface);
+int hf_value_section(uint32_t value, hf_section **section);
+
+/* The kind of object: an hf_kind. Blocking: the first time. Errors: HANDLE. */
+int hf_value_kind(uint32_t value);
+
+/* What it may do. Blocking: the first time. Errors: NULL, HANDLE. */
+int hf_value_access(uint32_t value, uint32_t *access);
+
+/* Its flags: an hf_flag or several, or 0. Blocking: the first time. Errors: HANDLE. */
+int hf_value_flags(uint32_t value);
+
+/*
+ * Sets those flags that are among `changed`. Every program that is started meanwhile, by any
+ * thread, gets a handle that is inheritable.
+ *
+ * Blocking: the first time; for an object that was never shared, while the broker answers.
+ * Errors: HANDLE, INVALID for other bits, LIMIT_REACHED, BROKER_UNAVAILABLE.
+ */
+int hf_value_set_flags(uint32_t value, uint32_t changed, uint32_t flags);
+
+/*
+ * Another value of the same share in this process. With CLOSE_SOURCE the same value comes back,
+ * with the rights and flags that were asked for, unless it is protected: then it stays, and the
+ * duplicate has another. 0 is in *duplicate on failure.
+ *
+ * Blocking: while the broker answers, for other rights.
+ * Errors: NULL, HANDLE, ACCESS_DENIED, INVALID for no rights or other bits, LIMIT_REACHED.
+ */
+int hf_value_duplicate(uint32_t value, uint32_t access, uint32_t options, uint32_t *duplicate);
+
+/*
+ * Makes a handle for another process of the same user, and gives its value there, which that
+ * process has to be told: a ticket. It uses the ticket like any value, whether it was connected
+ * before or not. What is delivered keeps object and name until the process closes it or ends. Of
+ * the options, CLOSE_SOURCE and SAME_ACCESS apply.
+ *
+ * Blocking: while the broker answers.
+ * Errors: NULL, HANDLE, LOST for a process that has ended, ACCESS_DENIED for another user's and for
+ * rights that it may not have, INVALID, LIMIT_REACHED, KERNEL for no number of a process.
+ */
+int hf_value_deliver(uint32_t value, int pid, uint32_t access, uint32_t options, uint32_t *ticket);
+
+/*
+ * Makes a handle of what another process of the same user has under a value of its own. The process
+ * is not asked. Of the options, SAME_ACCESS and INHERIT apply.
+ *
+ * Blocking: while the broker answers.
+ * Errors: as hf_value_deliver; HANDLE when it is no handle there.
+ */
+int hf_value_fetch(int pid, uint32_t value, uint32_t access, uint32_t options, uint32_t *fetched);
+
+/*
+ * Closes it. Blocking: the first time. Errors: HANDLE; MISUSE for one that is protected, which
+ * stays.
+ */
+int hf_value_close(uint32_t value);
+
 #ifdef __cplusplus
 }
 #endif

@@ -3,9 +3,10 @@
 #![forbid(unsafe_code)]
 
 use std::fs::{self, Permissions};
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
-use std::process::Command;
+use std::process::{ChildStdin, Command, Stdio};
 
 use handfast_tests::{Child, Requirement, Scratch, eventually, handfast, require};
 
@@ -46,9 +47,82 @@ impl Everybody {
         command
     }
 
+    /// A program that uses objects as it is told.
+    fn told(&self, uid: u32) -> Told {
+        let program = self.scratch.path().join("handfast-role");
+        if !program.exists() {
+            let copied =
+                Command::new("cp").arg(env!("CARGO_BIN_EXE_handfast-role")).arg(&program).status();
+            assert!(copied.is_ok_and(|status| status.success()), "the program can be copied");
+        }
+        let mut command = self.scratch.command(program);
+        command.current_dir("/").uid(uid).gid(uid).arg("objects");
+        command.env("HANDFAST_SOCKET", self.scratch.path().join("all/socket"));
+        let mut child = Child::spawn_reading(&mut command, Stdio::piped());
+        let orders = child.stdin().expect("its input is a pipe");
+        assert_eq!(child.line(), "ready");
+        Told { child, orders }
+    }
+
     fn run(&self, uid: u32, arguments: &[&str]) -> Child {
         Child::spawn(&mut self.command(uid, arguments))
     }
+}
+
+/// A program and its input.
+struct Told {
+    child: Child,
+    orders: ChildStdin,
+}
+
+impl Told {
+    fn ask(&mut self, order: &str) -> String {
+        writeln!(self.orders, "{order}").expect("it is there");
+        self.child.line()
+    }
+
+    #[track_caller]
+    fn check(&mut self, order: &str, expected: &str) {
+        let answer = self.ask(order);
+        assert!(answer.contains(expected), "{order}: {expected:?} is not in {answer}");
+    }
+}
+
+#[test]
+fn handles_go_into_and_out_of_processes_of_the_same_user_and_the_systems_everywhere() {
+    if require(Requirement::Root).is_none() {
+        return;
+    }
+    let all = Everybody::start();
+    let [mut system, mut user, mut second] = [0, NOBODY, NOBODY].map(|uid| all.told(uid));
+    let pids = [&system, &user, &second].map(|told| told.child.pid());
+    for told in [&mut system, &mut user] {
+        told.check("fence f new 5", "ok");
+        told.check("fence f share - wait h", "ok");
+        told.check("value v insert h", "0x");
+    }
+    let (of_system, of_user) = (system.ask("value w fence f"), user.ask("value w fence f"));
+
+    let order = format!("value t deliver v {} same 0", pids[0]);
+    user.check(&order, "error AccessDenied: the process belongs to user 0");
+    let order = format!("value t fetch {} {of_system} same", pids[0]);
+    user.check(&order, "error AccessDenied: handles are taken out of processes of one's own user");
+    // One that has not connected is known by /proc, one that has by its connection.
+    for _ in 0..2 {
+        let ticket = user.ask(&format!("value t deliver v {} same 0", pids[2]));
+        second.check(&format!("value {ticket} value"), "5");
+        second.check(&format!("value {ticket} access"), "00000001");
+    }
+    second.check(&format!("value t fetch {} {of_user} same", pids[1]), "0x");
+    // More rights go to whom they are due, whoever asks for them.
+    let order = format!("value t deliver v {} all 0", pids[2]);
+    user.check(&order, "0x");
+    system.check(&order, "error AccessDenied: ");
+    let ticket = system.ask(&format!("value t deliver v {} same 0", pids[2]));
+    second.check(&format!("value {ticket} value"), "5");
+    let order = format!("value t fetch {} {ticket} same", pids[2]);
+    system.check(&order, "0x");
+    user.check(&order, "0x");
 }
 
 #[test]

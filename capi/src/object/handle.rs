@@ -18,7 +18,7 @@ use crate::pointer;
 pub(crate) struct HfHandle(pub(super) Handle);
 
 /// A copy of a descriptor of C's, above the standard streams; C's own stays as it is.
-fn copy(fd: c_int) -> Result<OwnedFd, Failure> {
+pub(super) fn copy(fd: c_int) -> Result<OwnedFd, Failure> {
     // SAFETY: Whatever number it is, the kernel takes it or refuses it.
     let copy = unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 3) };
     if copy < 0 {

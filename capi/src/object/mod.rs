@@ -9,6 +9,7 @@ mod opening;
 mod reached;
 mod section;
 mod surface;
+mod value;
 mod wait;
 
 #[cfg(test)]
@@ -48,6 +49,14 @@ pub(crate) use self::surface::{
     hf_surface_destroy, hf_surface_map_read, hf_surface_map_write, hf_surface_object,
     hf_surface_open, hf_surface_open_handle, hf_surface_read, hf_surface_release, hf_surface_share,
     hf_surface_size, hf_surface_subresource, hf_surface_write,
+};
+#[cfg(test)]
+pub(crate) use self::value::{
+    HF_DUPLICATE_CLOSE_SOURCE, HF_DUPLICATE_INHERIT, HF_DUPLICATE_SAME_ACCESS,
+    HF_DUPLICATE_SAME_ATTRIBUTES, HF_FLAG_INHERIT, HF_FLAG_PROTECT_FROM_CLOSE, hf_value_access,
+    hf_value_close, hf_value_deliver, hf_value_duplicate, hf_value_event, hf_value_fence,
+    hf_value_fetch, hf_value_flags, hf_value_handle, hf_value_kind, hf_value_of_event,
+    hf_value_of_fence, hf_value_of_handle, hf_value_section, hf_value_set_flags, hf_value_surface,
 };
 #[cfg(test)]
 pub(crate) use self::wait::{HfWaitObject, hf_wait_all, hf_wait_any};

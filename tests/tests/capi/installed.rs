@@ -13,9 +13,9 @@ use handfast_tests::{Scratch, handfast};
 const SOURCES: &[&str] =
     &["core", "linux", "broker", "handfast", "cli", "capi", "include", "xtask"];
 /// Programs that are not examples.
-pub(crate) const PROGRAMS: &[&str] = &["hold", "misuse", "objects", "end", "layout"];
+pub(crate) const PROGRAMS: &[&str] = &["hold", "misuse", "objects", "end", "layout", "numbers"];
 pub(crate) const EXAMPLES: &[&str] =
-    &["send", "recv", "epoll", "list", "produce", "consume", "handles"];
+    &["send", "recv", "epoll", "list", "produce", "consume", "handles", "values"];
 pub(crate) const WARNINGS: &[&str] = &["-Wall", "-Wextra", "-Wpedantic", "-Werror"];
 
 /// The folder of the workspace: Cargo says so when it runs a test.

@@ -59,6 +59,20 @@ fn a_child_signals_by_the_handle_it_inherits() {
 }
 
 #[test]
+fn a_child_signals_by_the_value_it_is_told() {
+    let programs = Programs::build(&["values"]);
+    let told = Child::spawn(&mut programs.command("values", &[])).finish();
+    assert_eq!(told.success(), "signalled at 7\n");
+}
+
+#[test]
+fn misuse_of_values_is_an_error_and_closes_nothing() {
+    let programs = Programs::build(&["numbers"]);
+    let told = Child::spawn(&mut programs.command("numbers", &[])).finish();
+    assert_eq!(told.success(), "0 failed\n");
+}
+
+#[test]
 fn misuse_of_objects_is_an_error_and_never_a_crash() {
     let programs = Programs::build(&["objects"]);
     let told = Child::spawn(&mut programs.command("objects", &[])).finish();
