@@ -3,18 +3,59 @@
 //! It is no harness that finds a number by itself: every figure stands beside its floor, taken in
 //! turns in the same run, and the result is the ratio of the medians.
 //!
-//! Read first: [`Rounds`] and [`Part`].
+//! Read first: [`Rounds`], [`Part`] and [`Cores`].
 
 #![forbid(unsafe_code)]
 
+use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 
 /// The variable that tells a started copy of the benchmark which part it plays.
 pub const PART: &str = "HANDFAST_BENCH_PART";
+
+/// Where the two sides of a measurement run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cores {
+    /// Both on core 0.
+    One,
+    /// The first on core 0, whom it works with on core 1.
+    Two,
+}
+
+impl Cores {
+    /// Both ways.
+    pub const ALL: [Self; 2] = [Self::One, Self::Two];
+
+    /// The core of the other side.
+    #[must_use]
+    pub const fn other(self) -> u32 {
+        match self {
+            Self::One => 0,
+            Self::Two => 1,
+        }
+    }
+
+    /// Its name in tables.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::One => "one core",
+            Self::Two => "two cores",
+        }
+    }
+}
+
+/// A command that runs on one core alone.
+#[must_use]
+pub fn pinned(program: impl AsRef<OsStr>, cpu: u32) -> Command {
+    let mut command = Command::new("taskset");
+    command.arg("-c").arg(cpu.to_string()).arg(program);
+    command
+}
 
 /// Measured times of one thing, in nanoseconds.
 #[derive(Clone, Debug, Default)]
@@ -45,6 +86,12 @@ impl Rounds {
     pub fn median(&self) -> f64 {
         self.percentile(50)
     }
+
+    /// How far apart the middle half of the rounds is, as a part of the median.
+    #[must_use]
+    pub fn spread(&self) -> f64 {
+        (self.percentile(75) - self.percentile(25)) / self.median()
+    }
 }
 
 /// A copy of the running benchmark that plays a part, spoken to in lines.
@@ -71,14 +118,21 @@ impl Part {
     ///
     /// When the program, or `taskset`, cannot be started.
     pub fn start_on(part: &str, cpu: u32) -> anyhow::Result<Self> {
-        let mut pinned = Command::new("taskset");
-        pinned.arg("-c").arg(cpu.to_string()).arg(std::env::current_exe()?);
-        Self::run(pinned, part)
+        Self::run(pinned(std::env::current_exe()?, cpu), part)
     }
 
     fn run(mut command: Command, part: &str) -> anyhow::Result<Self> {
-        let mut child =
-            command.env(PART, part).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        command.env(PART, part);
+        Self::start_command(command)
+    }
+
+    /// Starts a program that speaks in lines.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be started.
+    pub fn start_command(mut command: Command) -> anyhow::Result<Self> {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let to = child.stdin.take();
         let from = BufReader::new(child.stdout.take().context("no pipe")?);
         Ok(Self { child, to, from })
@@ -128,6 +182,24 @@ impl Part {
         self.child.kill()?;
         self.child.wait()?;
         Ok(())
+    }
+
+    /// Says nothing more to it and waits until it has left; kills it when it takes longer.
+    ///
+    /// # Errors
+    ///
+    /// When it did not leave by itself, or says that it failed.
+    pub fn finish(mut self, patience: Duration) -> anyhow::Result<()> {
+        self.to = None;
+        let until = Instant::now() + patience;
+        loop {
+            match self.child.try_wait()? {
+                Some(status) if status.success() => return Ok(()),
+                Some(status) => bail!("a process of the benchmark ended with {status}"),
+                None if Instant::now() > until => bail!("a process of the benchmark stays"),
+                None => std::thread::sleep(Duration::from_millis(1)),
+            }
+        }
     }
 
     /// Sends the signal and comes back at once.

@@ -28,6 +28,7 @@ const CRATES: &[(&str, Uses)] = &[
     ("handfast-cli", Uses::Only(&["handfast", "handfast-broker"])),
     ("handfast-tests", Uses::Anything),
     ("handfast-bench", Uses::Anything),
+    ("handfast-bench-iceoryx2", Uses::Only(&[])),
     ("handfast-fuzz", Uses::Anything),
     ("handfast-examples", Uses::Anything),
     ("xtask", Uses::Only(&[])),
