@@ -3,9 +3,11 @@
 //! It is no harness that finds a number by itself: every figure stands beside its floor, taken in
 //! turns in the same run, and the result is the ratio of the medians.
 //!
-//! Read first: [`Rounds`], [`Part`] and [`Cores`].
+//! Read first: [`Rounds`], [`Part`], [`Cores`] and [`OwnBroker`].
 
 #![forbid(unsafe_code)]
+
+mod broker;
 
 use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -13,6 +15,8 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
+
+pub use broker::{BROKER, OwnBroker, keep_broker};
 
 /// The variable that tells a started copy of the benchmark which part it plays.
 pub const PART: &str = "HANDFAST_BENCH_PART";

@@ -1,11 +1,14 @@
-/* The operations of `benches/objects.rs` through Windows' calls, for Wine's server. One line in,
-   "ROW COUNT"; one line out, the nanoseconds that all of them took together, 0 for an unknown row. */
+/* The operations of `benches/objects` through Windows' calls, for Wine's server. One line in,
+   "ROW COUNT"; one line out, the nanoseconds that all of them took together, 0 for an unknown row.
+   The argument is the core of the other end of a round trip. */
 #include <windows.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static double frequency;
 static HANDLE ours, theirs;
+static int other_cpu;
 
 static double now_ns(void) {
     LARGE_INTEGER t;
@@ -16,6 +19,7 @@ static double now_ns(void) {
 static void echo(void) {
     HANDLE a = OpenEventW(EVENT_ALL_ACCESS, 0, L"Local\\bench-ping");
     HANDLE b = OpenEventW(EVENT_ALL_ACCESS, 0, L"Local\\bench-pong");
+    SetThreadAffinityMask(GetCurrentThread(), (DWORD_PTR)1 << other_cpu);
     while (WaitForSingleObject(a, 20000) == WAIT_OBJECT_0) SetEvent(b);
 }
 
@@ -24,7 +28,7 @@ static int start_echo(void) {
     STARTUPINFOW startup = {sizeof startup};
     PROCESS_INFORMATION process;
     GetModuleFileNameW(0, self, MAX_PATH);
-    wsprintfW(line, L"\"%s\" echo", self);
+    wsprintfW(line, L"\"%s\" %d echo", self, other_cpu);
     ours = CreateEventW(0, 0, 0, L"Local\\bench-ping");
     theirs = CreateEventW(0, 0, 0, L"Local\\bench-pong");
     if (!CreateProcessW(0, line, 0, 0, 0, 0, 0, 0, &startup, &process)) return 0;
@@ -80,7 +84,8 @@ int main(int argc, char **argv) {
     HANDLE event, mapping;
     QueryPerformanceFrequency(&f);
     frequency = (double)f.QuadPart;
-    if (argc > 1 && !strcmp(argv[1], "echo")) {
+    other_cpu = argc > 1 ? atoi(argv[1]) : 0;
+    if (argc > 2 && !strcmp(argv[2], "echo")) {
         echo();
         return 0;
     }

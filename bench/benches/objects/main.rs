@@ -2,27 +2,35 @@
 //! `cargo bench -p handfast-bench --bench objects`.
 //!
 //! Every process, the broker and Wine's server included, is pinned to one core, and the sides take
-//! turns in one run. Wine's side is `bench/wine/objects.c`, built with MinGW;
-//! where one of the two programs is missing its column says so.
+//! turns in one run; with `--two-cores` the brokers, servers and other ends are on core 1. Wine's
+//! side is `bench/wine/objects.c`, built with MinGW; where one of the two programs is missing its
+//! column says so.
 
 #![forbid(unsafe_code)]
 
+mod herd;
 mod rows;
 mod wine;
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::time::Duration;
 
-use handfast_bench::{PART, Part, Rounds};
+use handfast_bench::{BROKER, Cores, OwnBroker, PART, Rounds, keep_broker};
 
 use crate::rows::{FLOORS, ROWS};
 use crate::wine::Wine;
 
+/// How long our side may take to leave.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 fn main() -> anyhow::Result<()> {
     let part = std::env::var(PART).unwrap_or_default();
     match part.split_whitespace().collect::<Vec<_>>().as_slice() {
-        ["ours"] => rows::serve(),
+        [BROKER] => keep_broker(),
+        ["ours", cpu] => rows::serve(cpu.parse()?),
         ["echo", kind, what] => rows::echo(kind, what),
+        ["herd", kind, index, path] => herd::wait_in_turn(kind, index.parse()?, path),
         _ => compare(),
     }
 }
@@ -30,10 +38,13 @@ fn main() -> anyhow::Result<()> {
 fn compare() -> anyhow::Result<()> {
     let quick = std::env::args().any(|arg| arg == "--quick");
     let rounds = if quick { 3 } else { 15 };
-    let mut ours = Part::start_on("ours", 0)?;
-    let mut wine = Wine::start();
+    let two_cores = std::env::args().any(|arg| arg == "--two-cores");
+    let cores = if two_cores { Cores::Two } else { Cores::One };
+    let broker = OwnBroker::start_on(cores.other())?;
+    let mut ours = broker.part(&format!("ours {}", cores.other()), 0)?;
+    let mut wine = Wine::start(cores);
     let mut text = String::new();
-    writeln!(text, "medians of {rounds} rounds, all on one core")?;
+    writeln!(text, "medians of {rounds} rounds, on {}", cores.words())?;
     writeln!(text, "  {:<44} {:>10} {:>10} {:>7}  goal", "operation", "ours", "Wine", "ratio")?;
     for row in ROWS {
         let (mut here, mut there) = (Rounds::default(), Rounds::default());
@@ -71,5 +82,6 @@ fn compare() -> anyhow::Result<()> {
         writeln!(text, "  {words:<44} {ours:>10} {theirs:>10} {ratio:>7.2}  <= {goal}")?;
     }
     std::io::stdout().write_all(text.as_bytes())?;
-    Ok(())
+    // It ends the processes that it has started.
+    ours.finish(PATIENCE)
 }

@@ -11,6 +11,8 @@ use handfast_sys::futex::{self, Wake};
 use handfast_sys::mapping::{self, TableWords};
 use handfast_sys::memfd;
 
+use crate::herd::Herd;
+
 /// An operation that Wine's side knows too.
 pub(crate) struct Row {
     pub(crate) name: &'static str,
@@ -65,11 +67,18 @@ pub(crate) const FLOORS: &[Floor] = &[
         count: 2000,
         goal: 1.3,
     },
+    Floor {
+        name: "herd-fence",
+        floor: "herd-futex",
+        words: "8 waiters, 80 signals, beside waking all",
+        count: 20,
+        goal: 0.4,
+    },
 ];
 
 /// Our side: does what a line says, and says how long it took.
-pub(crate) fn serve() -> anyhow::Result<()> {
-    let mut side = Side::new()?;
+pub(crate) fn serve(other_cpu: u32) -> anyhow::Result<()> {
+    let mut side = Side::new(other_cpu)?;
     loop {
         let line = hear()?;
         let Some((name, count)) = line.split_once(' ') else { return Ok(()) };
@@ -79,6 +88,8 @@ pub(crate) fn serve() -> anyhow::Result<()> {
 }
 
 struct Side {
+    /// Where the other ends run.
+    other_cpu: u32,
     _event: Event,
     _section: Section,
     handle: Handle,
@@ -88,6 +99,7 @@ struct Side {
     serial: u64,
     ping: Option<Pair>,
     futex: Option<FutexPair>,
+    herd: Option<Herd>,
 }
 
 /// Two fences between this process and another.
@@ -106,12 +118,13 @@ struct FutexPair {
 }
 
 impl Side {
-    fn new() -> anyhow::Result<Self> {
+    fn new(other_cpu: u32) -> anyhow::Result<Self> {
         let event = Event::create("bench-event", Reset::Manual)?;
         let handle = event.share(None, Access::GENERIC_ALL)?;
         let section = Section::create("bench-map", 1 << 20)?;
         let shared = Fence::create("bench-shared", 0)?;
         Ok(Self {
+            other_cpu,
             _event: event,
             _section: section,
             handle,
@@ -121,6 +134,7 @@ impl Side {
             serial: 0,
             ping: None,
             futex: None,
+            herd: None,
         })
     }
 
@@ -132,6 +146,13 @@ impl Side {
         }
         if name == "signal" || name == "store-and-load" {
             return self.tight(name, count);
+        }
+        if let Some(kind) = name.strip_prefix("herd-") {
+            let herd = match self.herd.take() {
+                Some(herd) => herd,
+                None => Herd::new(self.other_cpu)?,
+            };
+            return self.herd.insert(herd).run(kind, count);
         }
         let started = Instant::now();
         for _ in 0..count {
@@ -186,7 +207,7 @@ impl Side {
     fn pair(&mut self) -> anyhow::Result<()> {
         if self.ping.is_none() {
             let (ours, theirs) = (Fence::create("bench-ping", 0)?, Fence::create("bench-pong", 0)?);
-            let mut other = Part::start_on("echo fence 0", 0)?;
+            let mut other = Part::start_on("echo fence 0", self.other_cpu)?;
             other.hear()?;
             self.ping = Some(Pair { ours, theirs, turn: 0, _other: other });
         }
@@ -199,7 +220,7 @@ impl Side {
             let words = mapping::map_writable(std::os::fd::AsFd::as_fd(&memory), 4096)?;
             let number = std::os::fd::AsRawFd::as_raw_fd(&memory);
             let path = format!("/proc/{}/fd/{number}", std::process::id());
-            let mut other = Part::start_on(&format!("echo futex {path}"), 0)?;
+            let mut other = Part::start_on(&format!("echo futex {path}"), self.other_cpu)?;
             other.hear()?;
             self.futex = Some(FutexPair { words: words.into_words(), turn: 0, _other: other });
         }
@@ -235,17 +256,17 @@ impl FutexPair {
 
 /// A word of a page that is longer than that.
 #[expect(clippy::indexing_slicing, reason = "the memory was made 4096 bytes long")]
-fn word(words: &TableWords, place: usize) -> &AtomicU32 {
+pub(crate) fn word(words: &TableWords, place: usize) -> &AtomicU32 {
     &words.words()[place]
 }
 
-fn put(word: &AtomicU32, value: u32) {
+pub(crate) fn put(word: &AtomicU32, value: u32) {
     word.store(value, Ordering::SeqCst);
     futex::wake_all(word.into());
 }
 
 /// Whether the value came in time.
-fn get(word: &AtomicU32, value: u32, timeout_ns: Option<u64>) -> bool {
+pub(crate) fn get(word: &AtomicU32, value: u32, timeout_ns: Option<u64>) -> bool {
     loop {
         let seen = word.load(Ordering::SeqCst);
         if seen == value {
@@ -258,7 +279,7 @@ fn get(word: &AtomicU32, value: u32, timeout_ns: Option<u64>) -> bool {
 }
 
 /// A bare futex does not say that the other end is gone.
-const PATIENCE_NS: u64 = 5_000_000_000;
+pub(crate) const PATIENCE_NS: u64 = 5_000_000_000;
 
 /// The other end of a round trip.
 pub(crate) fn echo(kind: &str, what: &str) -> anyhow::Result<()> {

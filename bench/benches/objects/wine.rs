@@ -1,25 +1,34 @@
 //! The same operations through Wine's server.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
+use handfast_bench::{Cores, pinned};
 
 const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/wine/objects.c");
 const COMPILER: &str = "x86_64-w64-mingw32-gcc";
 
+const SERVERS: [&str; 3] = ["wineserver", "/usr/lib/wine/wineserver64", "/usr/lib/wine/wineserver"];
+/// How long a server may take until it listens.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// A program in Wine, spoken to in lines. Its server ends with it.
 pub(crate) struct Wine {
     child: Child,
+    /// In the foreground, so that it is on the core that it is started on.
+    server: Child,
     to: ChildStdin,
     from: BufReader<ChildStdout>,
-    prefix: std::path::PathBuf,
+    prefix: PathBuf,
 }
 
 impl Wine {
-    /// Builds and starts it, in a prefix of its own.
-    pub(crate) fn start() -> anyhow::Result<Self> {
+    /// Builds and starts it, in a prefix of its own, with the server and the other end of its
+    /// round trips on the other core.
+    pub(crate) fn start(cores: Cores) -> anyhow::Result<Self> {
         let prefix =
             std::env::temp_dir().join(format!("handfast-bench-wine-{}", std::process::id()));
         std::fs::create_dir_all(&prefix)?;
@@ -37,9 +46,10 @@ impl Wine {
             Command::new(name).arg("--version").output().is_ok_and(|out| out.status.success())
         });
         let wine = wine.context("Wine is not installed")?;
-        let mut child = Command::new("taskset")
-            .args(["-c", "0", wine])
+        let server = start_server(&prefix, cores.other())?;
+        let mut child = pinned(wine, 0)
             .arg(&program)
+            .arg(cores.other().to_string())
             .env("WINEPREFIX", &prefix)
             .env("WINEDEBUG", "-all")
             .env("WINEDLLOVERRIDES", "mscoree,mshtml=")
@@ -50,7 +60,7 @@ impl Wine {
             .context("taskset")?;
         let to = child.stdin.take().context("no pipe")?;
         let from = BufReader::new(child.stdout.take().context("no pipe")?);
-        Ok(Self { child, to, from, prefix })
+        Ok(Self { child, server, to, from, prefix })
     }
 
     /// One operation's time in nanoseconds, if it knows the operation.
@@ -70,13 +80,55 @@ impl Drop for Wine {
     fn drop(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());
-        let server = ["wineserver", "/usr/lib/wine/wineserver64", "/usr/lib/wine/wineserver"];
-        for server in server {
+        for server in SERVERS {
             let mut end = Command::new(server);
             if end.arg("-k").env("WINEPREFIX", &self.prefix).status().is_ok() {
                 break;
             }
         }
+        drop(self.server.kill());
+        drop(self.server.wait());
         drop(std::fs::remove_dir_all(&self.prefix));
     }
+}
+
+/// Starts the server on one core; programs find it by the prefix.
+fn start_server(prefix: &Path, cpu: u32) -> anyhow::Result<Child> {
+    let is_there =
+        |name: &&str| Command::new(name).arg("--version").stderr(Stdio::null()).status().is_ok();
+    let server = SERVERS.into_iter().find(is_there).context("wineserver is not installed")?;
+    let mut child = pinned(server, cpu)
+        .args(["--foreground", "--persistent"])
+        .env("WINEPREFIX", prefix)
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .context("taskset")?;
+    let until = Instant::now() + PATIENCE;
+    while !listens(child.id())? {
+        if Instant::now() > until {
+            child.kill()?;
+            child.wait()?;
+            bail!("{server} does not listen");
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Ok(child)
+}
+
+/// Whether the process listens on a Unix socket. Where that lies is up to who packaged Wine.
+fn listens(pid: u32) -> anyhow::Result<bool> {
+    const ACCEPTS: &str = "00010000";
+    let mut own = Vec::new();
+    for entry in std::fs::read_dir(format!("/proc/{pid}/fd"))? {
+        // It may be closed again by now.
+        own.extend(std::fs::read_link(entry?.path()));
+    }
+    let sockets = std::fs::read_to_string("/proc/net/unix")?;
+    Ok(sockets.lines().any(|line| {
+        let mut words = line.split_whitespace().skip(3);
+        let (flags, inode) = (words.next(), words.nth(2));
+        let inode = inode.map(|inode| PathBuf::from(format!("socket:[{inode}]")));
+        flags == Some(ACCEPTS) && inode.is_some_and(|inode| own.contains(&inode))
+    }))
 }

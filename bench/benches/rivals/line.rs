@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use handfast_bench::Part;
+use handfast_bench::{OwnBroker, Part};
 
 use crate::pipewire::Graph;
 
@@ -42,7 +42,7 @@ pub(crate) struct Line {
     first: Part,
     second: Part,
     frames: u32,
-    broker: Option<Part>,
+    _broker: Option<OwnBroker>,
     _graph: Option<Graph>,
 }
 
@@ -55,7 +55,7 @@ impl Line {
         first.hear()?;
         let mut second = second()?;
         second.hear()?;
-        Ok(Self { first, second, frames: 0, broker: None, _graph: None })
+        Ok(Self { first, second, frames: 0, _broker: None, _graph: None })
     }
 
     /// The other way round.
@@ -70,8 +70,8 @@ impl Line {
     }
 
     /// Which broker's client it is.
-    pub(crate) fn beside(self, broker: Part) -> Self {
-        Self { broker: Some(broker), ..self }
+    pub(crate) fn beside(self, broker: OwnBroker) -> Self {
+        Self { _broker: Some(broker), ..self }
     }
 
     /// Which graph it belongs to.
@@ -97,7 +97,6 @@ impl Line {
     /// Has all leave by themselves, so that they leave nothing behind.
     pub(crate) fn finish(self) -> anyhow::Result<()> {
         self.second.finish(PATIENCE)?;
-        self.first.finish(PATIENCE)?;
-        self.broker.map_or(Ok(()), |broker| broker.finish(PATIENCE))
+        self.first.finish(PATIENCE)
     }
 }

@@ -18,7 +18,7 @@ mod rival;
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-use handfast_bench::{Cores, PART, Rounds};
+use handfast_bench::{BROKER, Cores, PART, Rounds, keep_broker};
 
 use crate::line::{Line, Picture};
 use crate::rival::{Rival, Rivals};
@@ -35,7 +35,7 @@ type Column = (Rival, anyhow::Result<Rounds>);
 fn main() -> anyhow::Result<()> {
     let part = std::env::var(PART).unwrap_or_default();
     match part.split_whitespace().collect::<Vec<_>>().as_slice() {
-        ["broker"] => ours::keep_broker(),
+        [BROKER] => keep_broker(),
         ["echo", name] => ours::echo(name),
         ["ping", name] => ours::ping(name),
         ["send", name, width, height, slots] => {

@@ -3,9 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use handfast::{
-    Client, Fence, Format, Lossless, Mode, Receiver, Sender, SenderOptions, WaitOutcome,
-};
+use handfast::{Fence, Format, Lossless, Mode, Receiver, Sender, SenderOptions, WaitOutcome};
 use handfast_bench::{hear, say};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -15,14 +13,6 @@ fn next_count() -> anyhow::Result<Option<u64>> {
     let line = hear()?;
     let Some(count) = line.split_whitespace().last() else { return Ok(None) };
     Ok(Some(count.parse().context("not a number")?))
-}
-
-/// Starts the broker, on the core that this runs on, and keeps it.
-pub(crate) fn keep_broker() -> anyhow::Result<()> {
-    let _client = Client::connect()?;
-    say("there")?;
-    hear()?;
-    Ok(())
 }
 
 /// Makes both fences.

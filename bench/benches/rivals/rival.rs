@@ -1,12 +1,10 @@
 //! The programs that are compared: how each is built and started.
 
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, bail};
-use handfast_bench::{Cores, PART, Part, pinned};
+use handfast_bench::{Cores, OwnBroker, Part, pinned};
 
 use crate::Side;
 use crate::line::{Line, Picture};
@@ -50,8 +48,7 @@ impl Rivals {
     pub(crate) fn find() -> anyhow::Result<Self> {
         let name = format!("handfast-bench-rivals-{}", std::process::id());
         let folder = std::env::temp_dir().join(name);
-        // A broker's folder lets nobody else in.
-        DirBuilder::new().mode(0o700).create(&folder)?;
+        std::fs::create_dir_all(&folder)?;
         let iceoryx2 = build_iceoryx2();
         let gstreamer = build_c("gstreamer", "gstreamer-1.0", &folder);
         let pipewire = build_c("pipewire", "libpipewire-0.3", &folder);
@@ -77,15 +74,8 @@ impl Rivals {
     }
 
     fn our_line(&self, cores: Cores, picture: Option<Picture>) -> anyhow::Result<Line> {
-        let program = std::env::current_exe()?;
-        let socket = self.folder.join(format!("broker-{}", cores.other()));
-        let part = |words: &str, cpu| {
-            let mut command = pinned(&program, cpu);
-            command.env(PART, words).env("HANDFAST_SOCKET", &socket);
-            Part::start_command(command)
-        };
-        let mut broker = part("broker", cores.other())?;
-        broker.hear()?;
+        let broker = OwnBroker::start_on(cores.other())?;
+        let part = |words: &str, cpu| broker.part(words, cpu);
         let line = match picture {
             None => {
                 let echo = part("echo trip", cores.other())?;
