@@ -32,6 +32,14 @@ impl Wine {
         let prefix =
             std::env::temp_dir().join(format!("handfast-bench-wine-{}", std::process::id()));
         std::fs::create_dir_all(&prefix)?;
+        let started = Self::start_in(prefix.clone(), cores);
+        if started.is_err() {
+            drop(std::fs::remove_dir_all(&prefix));
+        }
+        started
+    }
+
+    fn start_in(prefix: PathBuf, cores: Cores) -> anyhow::Result<Self> {
         let program = prefix.join("objects.exe");
         let built = Command::new(COMPILER)
             .args(["-O2", "-Wall", "-Werror", "-o"])
