@@ -208,8 +208,8 @@ impl Broker {
     }
 
     fn timeout_ns(&self) -> Option<u64> {
-        // Who is busy is there, so that the broker is not idle. The time is not cut to what is left:
-        // as long as something happens it is looked at the clock anyway.
+        // Who is busy is there, so that the broker is not idle. The time is not cut to what is
+        // left: as long as something happens, the clock is looked at anyway.
         self.look_at_ns.map(|_| letters::LOOK_AFTER_NS).or_else(|| self.idle_left_ns())
     }
 

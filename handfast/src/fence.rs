@@ -88,8 +88,8 @@ impl Fence {
         Ok(Self { core: Arc::new(core), handle: None })
     }
 
-    /// Makes a fence with a name, which it bears until its last copy here is dropped, or this process
-    /// ends.
+    /// Makes a fence with a name, which it bears until its last copy here is dropped, or this
+    /// process ends.
     ///
     /// # Errors
     ///

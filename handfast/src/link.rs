@@ -157,8 +157,8 @@ impl Link {
         if self.is_own() { Ok(()) } else { Err(Cause::Forked.into()) }
     }
 
-    /// Asks for a mailbox, by which most of what is asked from now on goes. None when the broker has
-    /// no room for one: the socket does, too.
+    /// Asks for a mailbox, by which most of what is asked from now on goes. None when the broker
+    /// has no room for one: the socket does, too.
     #[expect(clippy::wildcard_enum_match_arm, reason = "what is not the answer is sorted")]
     pub(crate) fn open_mailbox(&mut self) -> Result<Option<Notes>> {
         let number = self.next_number()?;

@@ -208,8 +208,9 @@ impl Socket {
             .is_ok_and(|events| events.intersects(gone))
     }
 
-    /// Whether there is no packet, no hang-up, and `process`, a pidfd of whoever is at the other end,
-    /// has not exited: all that in one question. A kernel that refuses to look is taken for a no.
+    /// Whether there is no packet, no hang-up, and `process`, a pidfd of whoever is at the other
+    /// end, has not exited: all that in one question. A kernel that refuses to look is taken for a
+    /// no.
     ///
     /// # Blocking
     /// Never.

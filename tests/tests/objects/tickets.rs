@@ -162,7 +162,7 @@ fn a_name_is_free_before_the_broker_has_heard_who_died() {
     // The question waits at the broker before the death does.
     signal_broker(&scratch, broker, Signal::STOP);
     maker.tell("fence gone open drawn");
-    let (asks, told) = (libc::SYS_recvmsg.to_string(), format!("/proc/{}/syscall", maker.pid()));
+    let (asks, told) = (libc::SYS_futex.to_string(), format!("/proc/{}/syscall", maker.pid()));
     eventually("it has asked and waits for the answer", || {
         let now = fs::read_to_string(&told).unwrap_or_default();
         now.split(' ').next() == Some(&asks)

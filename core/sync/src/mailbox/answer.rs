@@ -103,8 +103,8 @@ impl<M: Memory> AnswerEnd<M> {
         Ok(Heard::Request)
     }
 
-    /// Begins to listen for requests: from now on whoever asks rings. Hear after that: something may
-    /// have been asked before.
+    /// Begins to listen for requests: from now on whoever asks rings. Hear after that: something
+    /// may have been asked before.
     pub fn listen(&mut self) {
         self.listening = self.listening.wrapping_add(1);
         self.say_listening(layout::WORD_LISTENING, self.listening);

@@ -112,8 +112,8 @@ impl<M: Memory> AskEnd<M> {
         (answered.load(Ordering::Acquire) == self.asked).then(|| self.place())
     }
 
-    /// Whether the broker has taken the last request in. One that has not and is gone never acted on
-    /// it.
+    /// Whether the broker has taken the last request in. One that has not and is gone never acted
+    /// on it.
     #[must_use]
     pub fn was_heard(&self) -> bool {
         let heard = word(self.memory.words(), layout::WORD_HEARD);
