@@ -8,6 +8,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bell;
 mod herd;
 mod rows;
 mod wine;

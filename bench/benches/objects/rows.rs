@@ -11,6 +11,7 @@ use handfast_sys::futex::{self, Wake};
 use handfast_sys::mapping::{self, TableWords};
 use handfast_sys::memfd;
 
+use crate::bell::Bell;
 use crate::herd::Herd;
 
 /// An operation that Wine's side knows too.
@@ -46,6 +47,13 @@ pub(crate) const ROWS: &[Row] = &[
 ];
 
 pub(crate) const FLOORS: &[Floor] = &[
+    Floor {
+        name: "open",
+        floor: "bell",
+        words: "open by name, beside a bell and a wake alone",
+        count: 2000,
+        goal: 1.5,
+    },
     Floor {
         name: "signal",
         floor: "store-and-load",
@@ -99,6 +107,7 @@ struct Side {
     serial: u64,
     ping: Option<Pair>,
     futex: Option<FutexPair>,
+    bell: Option<Bell>,
     herd: Option<Herd>,
 }
 
@@ -134,6 +143,7 @@ impl Side {
             serial: 0,
             ping: None,
             futex: None,
+            bell: None,
             herd: None,
         })
     }
@@ -142,6 +152,7 @@ impl Side {
         match name {
             "round-trip" | "completion" => self.pair()?,
             "futex-round-trip" => self.futex_pair()?,
+            "bell" if self.bell.is_none() => self.bell = Some(Bell::new()?),
             _ => {}
         }
         if name == "signal" || name == "store-and-load" {
@@ -179,6 +190,7 @@ impl Side {
             "round-trip" => self.ping.as_mut().context("no pair")?.round_trip()?,
             "completion" => self.ping.as_mut().context("no pair")?.completion()?,
             "futex-round-trip" => self.futex.as_mut().context("no pair")?.round_trip(),
+            "bell" => self.bell.as_mut().context("no bell")?.ask()?,
             other => bail!("no row {other}"),
         }
         Ok(())

@@ -271,7 +271,8 @@ impl Broker {
             out_of_resources()
         });
         let mut effects = Vec::new();
-        let caller = Caller { client, time_ns: unix_time_ns(), came };
+        let time_ns = if request.is_dated() { unix_time_ns() } else { 0 };
+        let caller = Caller { client, time_ns, came };
         let answer = answer.and_then(|()| self.manager.apply(&caller, request, &mut effects));
         self.perform(effects, &mut brought);
         if let Some(Payload { read_only, writable, .. }) = brought.payload {

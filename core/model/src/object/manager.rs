@@ -27,7 +27,8 @@ use super::table::Table;
 pub struct Caller {
     /// The client.
     pub client: ClientId,
-    /// Nanoseconds since 1970, passed in because the model has no clock.
+    /// Nanoseconds since 1970, passed in because the model has no clock; used where
+    /// [`Request::is_dated`].
     pub time_ns: u64,
     /// What came with the request.
     pub came: Came,

@@ -241,6 +241,12 @@ pub struct Process {
 }
 
 impl Request {
+    /// Whether the time at which it is asked is written down.
+    #[must_use]
+    pub const fn is_dated(&self) -> bool {
+        matches!(self, Self::Create { .. } | Self::StreamCreate { .. } | Self::Share { .. })
+    }
+
     /// What has to come with it.
     #[must_use]
     pub const fn takes(&self) -> Takes {
