@@ -212,7 +212,12 @@ fn create(spec: Spec, name: RawName) -> Request {
 }
 
 fn open(number: usize) -> Request {
-    Request::Open { kind: Kind::Event, name: name(number), access: AccessMask::GENERIC_ALL }
+    Request::Open {
+        kind: Kind::Event,
+        name: name(number),
+        access: AccessMask::GENERIC_ALL,
+        known: None,
+    }
 }
 
 fn ask(manager: &mut Manager, client: ClientId, request: &Request) -> anyhow::Result<Reply> {

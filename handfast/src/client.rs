@@ -286,6 +286,7 @@ impl Client {
             kind: Kind::Stream,
             name: RawName::from(name),
             access: AccessMask::STREAM_QUERY,
+            known: None,
         };
         let (reply, descriptors) = self.link.call(Some(name), &request, &[])?;
         let Reply::StreamOpened { object, opening, .. } = reply else {

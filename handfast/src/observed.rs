@@ -227,7 +227,7 @@ impl Client {
         let mut tries = 1;
         loop {
             let access = right_to_look(kind);
-            let request = Request::Open { kind, name: RawName::from(name), access };
+            let request = Request::Open { kind, name: RawName::from(name), access, known: None };
             match self.link.call(Some(name), &request, &[]) {
                 Ok((reply, descriptors)) => return Look::of(kind, reply, descriptors),
                 Err(error) => match error.found_kind() {
@@ -280,6 +280,7 @@ impl Client {
             kind: Kind::Stream,
             name: RawName::from(name),
             access: AccessMask::STREAM_RECEIVE,
+            known: None,
         };
         let (reply, _) = self.link.call(Some(name), &request, &[])?;
         let Reply::StreamOpened { object, opening, .. } = reply else {

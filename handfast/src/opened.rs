@@ -20,7 +20,7 @@ use crate::link::next_descriptor;
 use crate::memory::Memory;
 use crate::sender::page_bytes;
 use crate::session::{self, Descriptors, Look, Process, Session};
-use crate::spare::{Home, Mapped};
+use crate::spare::{Home, Mapped, Purpose};
 use crate::words::SharedWords;
 
 /// An opening. Dropping it gives it back.
@@ -41,7 +41,7 @@ pub(crate) struct Came {
     pub(crate) descriptors: Descriptors,
     /// The page, if it was there.
     kept: Option<Mapped>,
-    /// Where the page goes in the end, if the object was made here.
+    /// Where the page goes in the end, if it may be written.
     home: Option<Home>,
 }
 
@@ -49,7 +49,7 @@ pub(crate) struct Came {
 pub(crate) enum Page {
     /// To be mapped.
     Sent(OwnedFd, View),
-    /// Mapped already, writable: formatted anew.
+    /// Mapped already, writable: formatted anew, or what was there before.
     Kept(Mapped),
 }
 
@@ -98,7 +98,7 @@ impl Came {
         Ok(Some(Page::Sent(next_descriptor(&mut self.descriptors)?, view)))
     }
 
-    /// Where the page goes in the end, if the object was made here.
+    /// Where the page goes in the end, if it may be written.
     pub(crate) const fn home(&mut self) -> Option<Home> {
         self.home.take()
     }
@@ -154,7 +154,7 @@ impl Opened {
                 Err(error) => {
                     // The broker has it as before.
                     if let Some((page, mapped)) = offered.zip(mapped) {
-                        session.spares.keep(page, mapped);
+                        session.spares.keep(page, Purpose::Next, mapped);
                     }
                     Err(error)
                 }
@@ -180,29 +180,48 @@ impl Opened {
             return Err(Cause::Unexpected.into());
         }
         let page = parts.spare.or(parts.page.map(|(page, _)| page));
-        let home = page.map(|page| Home { session: Arc::clone(session), page });
+        let purpose = Purpose::Next;
+        let home = page.map(|page| Home { session: Arc::clone(session), page, purpose });
         let came = Came { parts, descriptors, kept, home };
         Ok((opened, handle, came))
     }
 
     /// Opens by name.
     pub(crate) fn open(kind: Kind, name: &str, access: AccessMask) -> Result<(Self, Spec, Came)> {
-        let request = Request::Open { kind, name: RawName::from(name), access };
-        Self::ask(kind, Some(name), request, &[])
+        let (session, answer) = session::call_with(Look::Not, |session| {
+            let (known, mapped) = session.spares.take_known(kind, name).unzip();
+            let request = Request::Open { kind, name: RawName::from(name), access, known };
+            let (reply, descriptors) = session.call(Some(name), &request, &[])?;
+            Ok((reply, descriptors, known.zip(mapped)))
+        })?;
+        let (reply, descriptors, known) = answer;
+        let (opened, spec, parts) = Self::of(session, kind, reply)?;
+        // What is known and is not the page any more is forgotten.
+        let kept = known.filter(|(page, _)| parts.spare == Some(*page)).map(|(_, mapped)| mapped);
+        if kept.is_none() && parts.spare.is_some() {
+            return Err(Cause::Unexpected.into());
+        }
+        let sent = match parts.page {
+            Some((page, View::Writable)) => Some(page),
+            Some((_, View::ReadOnly)) | None => None,
+        };
+        let home = parts.spare.or(sent).map(|page| Home {
+            session: Arc::clone(&opened.session),
+            page,
+            purpose: Purpose::Name(kind, name.into()),
+        });
+        Ok((opened, spec, Came { parts, descriptors: descriptors.into_iter(), kept, home }))
     }
 
     /// Opens what a handle is of, with what the handle may do.
     pub(crate) fn open_handle(kind: Kind, handle: &Handle) -> Result<(Self, Spec, Came)> {
-        Self::ask(kind, None, Request::OpenPresented { kind }, &[handle.borrow()])
+        let request = Request::OpenPresented { kind };
+        let (session, reply, descriptors) = session::call(None, &request, &[handle.borrow()])?;
+        let (opened, spec, parts) = Self::of(session, kind, reply)?;
+        Ok((opened, spec, Came { parts, descriptors, kept: None, home: None }))
     }
 
-    fn ask(
-        kind: Kind,
-        name: Option<&str>,
-        request: Request,
-        descriptors: &[BorrowedFd<'_>],
-    ) -> Result<(Self, Spec, Came)> {
-        let (session, reply, descriptors) = session::call(name, &request, descriptors)?;
+    fn of(session: Arc<Session>, kind: Kind, reply: Reply) -> Result<(Self, Spec, Parts)> {
         let Reply::Opened { object, opening, granted, spec, parts } = reply else {
             return Err(Cause::Unexpected.into());
         };
@@ -210,7 +229,7 @@ impl Opened {
         if spec.kind() != kind {
             return Err(Cause::Unexpected.into());
         }
-        Ok((opened, spec, Came { parts, descriptors, kept: None, home: None }))
+        Ok((opened, spec, parts))
     }
 
     /// This process's seat at the object's page, which all its openings share.

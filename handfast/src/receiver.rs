@@ -321,6 +321,7 @@ impl Receiver {
             kind: Kind::Stream,
             name: RawName::from(self.name.as_str()),
             access: AccessMask::GENERIC_READ,
+            known: None,
         };
         let (reply, descriptors) = self.link.call(Some(&self.name), &request, &[])?;
         let Reply::StreamOpened { opening, sender_pid, .. } = reply else {

@@ -3,7 +3,7 @@
 use core::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::Arc;
 
-use handfast_sync::page::{LINE_WORDS, LongMemory, Memory};
+use handfast_sync::page::{self, LINE_WORDS, LongMemory, Memory, PageKind};
 use handfast_sync::park::{Park, Parked, Watched, Word};
 use handfast_sys::clock;
 use handfast_sys::futex::{self, Place, Wake};
@@ -57,7 +57,12 @@ impl LongMemory for SharedWords {
 
 impl Drop for SharedWords {
     fn drop(&mut self) {
-        if let Some(home) = &self.home {
+        // In a forked child there is nothing to look at.
+        let Some(home) = self.home.as_ref().filter(|home| home.is_own()) else { return };
+        // What is no page of ours, or is none any more, is of no use.
+        let header = self.words.words();
+        let kinds = [PageKind::Fence, PageKind::Event];
+        if kinds.into_iter().any(|kind| page::check_header(header, kind).is_ok()) {
             home.take_back(Mapped::Split(self.words.clone()));
         }
     }

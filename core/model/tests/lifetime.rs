@@ -183,7 +183,7 @@ impl Desk {
         access: AccessMask,
     ) -> Result<Opened, Error> {
         let name = RawName::from(name);
-        opened(self.ask(client, &Request::Open { kind, name, access })?)
+        opened(self.ask(client, &Request::Open { kind, name, access, known: None })?)
     }
 
     fn get(&mut self, client: ClientId, kind: Kind, name: &str, access: AccessMask) -> Opened {
@@ -223,7 +223,7 @@ impl Desk {
         access: AccessMask,
     ) -> Result<OpeningId, Error> {
         let name = RawName::from(name);
-        match self.ask(client, &Request::Open { kind: Kind::Stream, name, access })? {
+        match self.ask(client, &Request::Open { kind: Kind::Stream, name, access, known: None })? {
             Reply::StreamOpened { opening, .. } => Ok(opening),
             other => panic!("Open is answered with {other:?}"),
         }

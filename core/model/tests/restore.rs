@@ -73,12 +73,12 @@ fn hold(spec: Spec, name: &str) -> Request {
 }
 
 fn get(kind: Kind, name: &str, access: AccessMask) -> Request {
-    Request::Open { kind, name: RawName::from(name), access }
+    Request::Open { kind, name: RawName::from(name), access, known: None }
 }
 
 fn open(name: &str) -> Request {
     let name = RawName::from(name);
-    Request::Open { kind: Kind::Stream, name, access: AccessMask::GENERIC_ALL }
+    Request::Open { kind: Kind::Stream, name, access: AccessMask::GENERIC_ALL, known: None }
 }
 
 /// A manager that has one of everything: client 1 sends two streams, client 2 receives the

@@ -205,7 +205,7 @@ mod damage {
             ("stream-create.hex", 6),
             ("create-fence.hex", 24),
             ("create-surface.hex", 55),
-            ("open.hex", 7),
+            ("open.hex", 15),
             ("share.hex", 10),
             ("watch-name.hex", 5),
             ("stream-created.hex", 37),

@@ -77,7 +77,12 @@ impl Connection {
     /// The memory of a surface that has no page, as it is given to who may read it.
     pub(crate) fn surface(&mut self, name: &str) -> anyhow::Result<OwnedFd> {
         let name = RawName::from(name);
-        self.ask(Request::Open { kind: Kind::Surface, name, access: AccessMask::GENERIC_READ })?;
+        self.ask(Request::Open {
+            kind: Kind::Surface,
+            name,
+            access: AccessMask::GENERIC_READ,
+            known: None,
+        })?;
         let (message, descriptors) = self.hear()?;
         match (message, descriptors.into_iter().next()) {
             (BrokerMessage::Reply { reply: Reply::Opened { .. }, .. }, Some(memory)) => Ok(memory),

@@ -11,6 +11,7 @@ mod handle_table;
 mod handles;
 mod held;
 mod keyed_mutex;
+mod known;
 mod limits;
 mod mailbox;
 mod party;

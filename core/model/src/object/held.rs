@@ -112,7 +112,7 @@ impl Manager {
             (Request::Open { access, .. }, _) if access.contains(AccessMask::GENERIC_ALL) => {
                 return None;
             }
-            (Request::Open { kind, name, access }, _) => {
+            (Request::Open { kind, name, access, .. }, _) => {
                 let (share, _, granted) =
                     op::open::find(self, client, *kind, name, *access).ok()?;
                 (share, granted)

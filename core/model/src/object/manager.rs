@@ -110,8 +110,8 @@ impl Manager {
                 op::create::share(self, caller, effects, *opening, name.as_ref(), handle)
             }
             Request::DropHandle { handle } => op::open::drop_handle(self, caller, effects, *handle),
-            Request::Open { kind, name, access } => {
-                op::open::open(self, caller, effects, *kind, name, *access)
+            Request::Open { kind, name, access, known } => {
+                op::open::open(self, caller, effects, (*kind, name, *access), *known)
             }
             Request::OpenHandle { kind, name, access } => {
                 op::open::open_handle(self, caller, effects, *kind, name, *access)

@@ -53,6 +53,9 @@ pub enum Request {
         name: RawName,
         /// Access wanted.
         access: AccessMask,
+        /// A page that the client has mapped to be written, of what it found under this name last:
+        /// if it is the object's, it is not sent again.
+        known: Option<PageId>,
     },
     /// Make a handle on the share that bears a name.
     OpenHandle {

@@ -119,9 +119,10 @@ pub(super) fn encode(w: &mut ByteWriter, request: &Request) -> Kind {
         Request::Redeem { ticket } => put_number(w, *ticket, Kind::Redeem),
         Request::Fetch { ticket, access } => put_two(w, [*ticket, access.bits()], Kind::Fetch),
         Request::Openings { opening, skip } => put_two(w, [opening.0, *skip], Kind::Openings),
-        Request::Open { kind, name, access } => {
+        Request::Open { kind, name, access, known } => {
             w.u16(kind.rules().number);
             w.u32(access.bits());
+            put_spare(w, *known);
             put_name(w, Some(name));
             Kind::Open
         }
@@ -200,8 +201,8 @@ pub(super) fn decode(kind: Kind, r: &mut ByteReader<'_>) -> Result<Request, Wire
         Kind::Fetch => Request::Fetch { ticket: r.u32()?, access: access(r)? },
         Kind::Openings => Request::Openings { opening: opening(r)?, skip: r.u32()? },
         Kind::Open => {
-            let (kind, access) = (object_kind(r)?, access(r)?);
-            Request::Open { kind, name: given_name(r)?, access }
+            let (kind, access, known) = (object_kind(r)?, access(r)?, spare(r)?);
+            Request::Open { kind, name: given_name(r)?, access, known }
         }
         Kind::OpenHandle => {
             let (kind, access) = (object_kind(r)?, access(r)?);

@@ -48,7 +48,7 @@ fn openings_of_a_client() {
     desk.create(sender, "cam");
     let limit = limits::OPENINGS_PER_CLIENT_MAX;
     let name = RawName::from("cam");
-    let request = Request::Open { kind: Kind::Stream, name, access: READ };
+    let request = Request::Open { kind: Kind::Stream, name, access: READ, known: None };
     // Not through `check`, which is too slow for so many.
     let caller = Caller { client, time_ns: 0, came: Came::Nothing };
     let mut take = |desk: &mut Desk| desk.manager.apply(&caller, &request, &mut desk.effects);

@@ -266,7 +266,8 @@ fn the_handles_of_a_name_say_which_processes_to_ask_after() {
     let client = desk.client(1000);
     let made = desk.make(client, FENCE, "fence");
     let ticket = desk.deliver(client, made.handle, process(5, 1000));
-    let open = Request::Open { kind: Kind::Fence, name: RawName::from("fence"), access: ALL };
+    let open =
+        Request::Open { kind: Kind::Fence, name: RawName::from("fence"), access: ALL, known: None };
     let handles = desk.manager.handles_to_poll(client, &open, Came::Nothing);
     assert_eq!(desk.manager.processes_awaited(&handles), [ProcessId(5)]);
     assert_eq!(desk.manager.processes_awaited(&[made.handle]), []);

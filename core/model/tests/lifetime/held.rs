@@ -115,7 +115,7 @@ fn whoever_holds_what_decides_an_answer_is_heard_first() {
             Request::Create { spec: FENCE, name: given.clone(), access, form, spare: None },
             Request::StreamCreate { name: given.clone(), access, form },
             Request::Share { opening: made.opening, name: given, access, form },
-            Request::Open { kind, name: name.clone(), access },
+            Request::Open { kind, name: name.clone(), access, known: None },
             Request::OpenHandle { kind, name: name.clone(), access },
             Request::WatchName { name, watch: 1 },
         ]

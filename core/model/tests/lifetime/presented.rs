@@ -59,7 +59,7 @@ fn a_descriptor_that_is_no_handle_is_refused_as_that() {
         }
     }
     let name = RawName::from("fence");
-    let open = Request::Open { kind: Kind::Fence, name, access: ALL };
+    let open = Request::Open { kind: Kind::Fence, name, access: ALL, known: None };
     let stray = desk.check(client, &open, Came::Handle(HandleId(1)));
     assert_eq!(stray, Err(Error::PayloadMissing), "a handle that nobody asked for");
 }

@@ -217,7 +217,7 @@ fn a_descriptor_to_read_is_foreseen_for_whoever_gets_one() {
     let page = made.parts.page.unwrap().0;
     desk.make(client, SECTION, "section");
     let view = |desk: &Desk, kind, name: &str, access| {
-        let request = Request::Open { kind, name: RawName::from(name), access };
+        let request = Request::Open { kind, name: RawName::from(name), access, known: None };
         desk.manager.resources(client, &request, Came::Nothing).view
     };
     let (fence, section) = (Kind::Fence, Kind::Section);
@@ -234,4 +234,31 @@ fn a_descriptor_to_read_is_foreseen_for_whoever_gets_one() {
     };
     assert_eq!(presented(waiting), Some(page));
     assert_eq!((presented(made.handle), presented(HandleId(99))), (None, None));
+}
+
+#[test]
+fn a_page_that_is_known_is_not_sent_again_to_whoever_may_write_it() {
+    let mut desk = Desk::new();
+    let (maker, other) = (desk.client(1000), desk.client(1000));
+    let page = desk.make(maker, FENCE, "fence").parts.page.unwrap().0;
+    let of_another = desk.make(maker, FENCE, "another").parts.page.unwrap().0;
+    let parts = |desk: &mut Desk, access, known| {
+        let name = RawName::from("fence");
+        let request = Request::Open { kind: Kind::Fence, name, access, known };
+        let reply = desk.ask(other, &request).unwrap();
+        let Reply::Opened { parts, .. } = &reply else { panic!("{reply:?}") };
+        // What is known takes no descriptor.
+        assert_eq!(reply.attachments().len(), usize::from(parts.page.is_some()));
+        (parts.page, parts.spare)
+    };
+    let sent = |view| (Some((page, view)), None);
+    assert_eq!(parts(&mut desk, ALL, None), sent(View::Writable));
+    assert_eq!(parts(&mut desk, ALL, Some(page)), (None, Some(page)));
+    for other in [of_another, PageId(0), PageId(999)] {
+        assert_eq!(parts(&mut desk, ALL, Some(other)), sent(View::Writable));
+    }
+    // Who may only wait has another mapping of it.
+    let waits = AccessMask::FENCE_WAIT;
+    assert_eq!(parts(&mut desk, waits, Some(page)), sent(View::ReadOnly));
+    assert_eq!(parts(&mut desk, AccessMask::DELETE, Some(page)), (None, None));
 }

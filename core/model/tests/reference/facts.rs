@@ -6,7 +6,7 @@
 use handfast_model::contract::access::AccessMask;
 use handfast_model::object::{
     Came, Cap, Effect, Error, Event, GenerationLayout, HandleForm, HandleId, Kind, ListEntry,
-    ObjectId, OpeningId, PageKind, RawName, Reply, Request, Spec, StreamEnd, Writers,
+    ObjectId, OpeningId, PageKind, Parts, RawName, Reply, Request, Spec, StreamEnd, View, Writers,
 };
 use handfast_model::security::Granted;
 
@@ -265,7 +265,9 @@ impl Facts {
             Request::StreamCreate { name, access, form } => {
                 self.create_stream(caller, (name.as_ref(), *access, *form), now)
             }
-            Request::Open { kind, name, access } => self.open(caller, *kind, name, *access),
+            Request::Open { kind, name, access, known } => {
+                self.open(caller, (*kind, name, *access), known.map(|page| page.0))
+            }
             Request::OpenHandle { kind, name, access } => {
                 self.open_handle(caller, *kind, name, *access)
             }
@@ -438,13 +440,23 @@ impl Facts {
     fn open(
         &mut self,
         caller: u64,
-        kind: Kind,
-        name: &RawName,
-        access: AccessMask,
+        (kind, name, access): (Kind, &RawName, AccessMask),
+        known: Option<u64>,
     ) -> Result<Reply, Error> {
         let me = self.who(caller)?;
         let (handle, granted) = self.find(me.uid, kind, name, access)?;
-        self.open_object(caller, handle.object, granted)
+        let reply = self.open_object(caller, handle.object, granted)?;
+        Ok(match (reply, known) {
+            (Reply::Opened { object, opening, granted, spec, parts }, Some(known)) => {
+                let (page, spare) = match parts.page {
+                    Some((page, View::Writable)) if page.0 == known => (None, Some(page)),
+                    page => (page, parts.spare),
+                };
+                let parts = Parts { page, spare, ..parts };
+                Reply::Opened { object, opening, granted, spec, parts }
+            }
+            (reply, _) => reply,
+        })
     }
 
     fn open_object(&mut self, caller: u64, object: u64, granted: u32) -> Result<Reply, Error> {

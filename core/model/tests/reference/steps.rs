@@ -32,7 +32,7 @@ pub(crate) enum Ask {
     Create { spec: usize, memory: Memory, name: Option<&'static str>, access: u32, extra: Extra },
     StreamCreate { name: Option<&'static str>, access: u32, form: HandleForm },
     DropHandle { handle: Pick },
-    Open { kind: WhichKind, name: &'static str, access: u32 },
+    Open { kind: WhichKind, name: &'static str, access: u32, known: Offer },
     OpenHandle { kind: WhichKind, name: &'static str, access: u32 },
     OpenPresented { handle: Pick, kind: WhichKind },
     Duplicate { handle: Pick, access: u32 },
@@ -64,7 +64,7 @@ pub(crate) struct Extra {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Offer {
+pub(crate) enum Offer {
     None,
     /// One that is kept for somebody, mostly for who asks.
     Spare(Pick),
@@ -127,6 +127,11 @@ impl Ask {
                 (self, &mut request)
             {
                 *spare = extra.offer.resolve(facts, anybody);
+            }
+            if let (Self::Open { known: offer, .. }, Request::Open { known, .. }) =
+                (self, &mut request)
+            {
+                *known = offer.resolve(facts, anybody);
             }
             if let (Self::DropHandle { handle }, Request::DropHandle { handle: dropped }) =
                 (self, &mut request)
@@ -263,9 +268,12 @@ impl Ask {
                 Request::Fetch { ticket: NO_TICKET, access: access(bits) }
             }
             Self::Openings { skip, .. } => Request::Openings { opening, skip: *skip },
-            Self::Open { name, access: bits, .. } => {
-                Request::Open { kind, name: RawName::from(*name), access: access(bits) }
-            }
+            Self::Open { name, access: bits, .. } => Request::Open {
+                kind,
+                name: RawName::from(*name),
+                access: access(bits),
+                known: None,
+            },
             Self::OpenHandle { name, access: bits, .. } => {
                 Request::OpenHandle { kind, name: RawName::from(*name), access: access(bits) }
             }
@@ -450,6 +458,10 @@ fn extra() -> impl Strategy<Value = Extra> {
     (form(), offer).prop_map(|(form, offer)| Extra { form, offer })
 }
 
+fn known() -> impl Strategy<Value = Offer> {
+    prop_oneof![2 => Just(Offer::None), 3 => pick().prop_map(Offer::Any)]
+}
+
 /// Another process than the one that something was delivered to.
 fn stranger() -> impl Strategy<Value = Option<u8>> {
     prop::option::weighted(0.1, any::<u8>())
@@ -477,8 +489,8 @@ fn ask() -> impl Strategy<Value = Ask> {
             }
         ),
         6 => pick().prop_map(|handle| Ask::DropHandle { handle }),
-        14 => (which_kind(), name(), access())
-            .prop_map(|(kind, name, access)| Ask::Open { kind, name, access }),
+        14 => (which_kind(), name(), access(), known())
+            .prop_map(|(kind, name, access, known)| Ask::Open { kind, name, access, known }),
         4 => (which_kind(), name(), access())
             .prop_map(|(kind, name, access)| Ask::OpenHandle { kind, name, access }),
         8 => (pick(), which_kind())

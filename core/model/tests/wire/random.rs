@@ -155,7 +155,10 @@ fn request() -> impl Strategy<Value = Request> {
         6 => made_request(),
         1 => (maybe(), access(), form())
             .prop_map(|(name, access, form)| Request::StreamCreate { name, access, form }),
-        1 => named().prop_map(|(kind, name, access)| Request::Open { kind, name, access }),
+        1 => (named(), any::<Option<u64>>()).prop_map(|((kind, name, access), known)| {
+            let known = known.filter(|page| *page != 0).map(PageId);
+            Request::Open { kind, name, access, known }
+        }),
         1 => named().prop_map(|(kind, name, access)| Request::OpenHandle { kind, name, access }),
         1 => (opening(), maybe(), access(), form()).prop_map(
             |(opening, name, access, form)| Request::Share { opening, name, access, form }

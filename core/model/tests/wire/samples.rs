@@ -153,7 +153,11 @@ fn requests() -> Vec<(&'static str, &'static str, Request)> {
             "a stream whose name has a NUL and half a surrogate pair",
             Request::StreamCreate { name: Some(RawName(vec![97, 0, 0xD800])), access: all, form },
         ),
-        ("open", "cam, to read", Request::Open { kind: KIND, name: name("cam"), access }),
+        (
+            "open",
+            "cam, to read",
+            Request::Open { kind: KIND, name: name("cam"), access, known: None },
+        ),
         (
             "open-handle",
             "a handle on cam, to read",
@@ -179,7 +183,7 @@ fn requests() -> Vec<(&'static str, &'static str, Request)> {
         (
             "open-section",
             "a section named cam, to read",
-            Request::Open { kind: Kind::Section, name: name("cam"), access },
+            Request::Open { kind: Kind::Section, name: name("cam"), access, known: None },
         ),
         ("stream-join", "opening 3", Request::StreamJoin { opening }),
         ("stream-generation", "opening 3", Request::StreamGeneration { opening }),
@@ -202,6 +206,16 @@ fn held_requests() -> Vec<(&'static str, &'static str, Request)> {
     let (opening, access, form) = (OPENING, AccessMask::GENERIC_ALL, HandleForm::Held);
     let name = || Some(RawName::from("Global\\thing"));
     vec![
+        (
+            "open-known",
+            "Global\\thing, all access, whose page may be page 13",
+            Request::Open {
+                kind: KIND,
+                name: RawName::from("Global\\thing"),
+                access,
+                known: Some(PageId(13)),
+            },
+        ),
         (
             "create-event-held",
             "an event named Global\\thing, all access, its handle a number",

@@ -51,7 +51,7 @@ fn open(broker: &mut Connection, kind: &str, name: &str) -> anyhow::Result<Owned
         "surface" => (Kind::Surface, AccessMask::GENERIC_READ),
         _ => bail!("there is no kind {kind}"),
     };
-    broker.ask(Request::Open { kind, name: RawName::from(name), access })?;
+    broker.ask(Request::Open { kind, name: RawName::from(name), access, known: None })?;
     match broker.hear()? {
         (BrokerMessage::Reply { reply: Reply::Opened { .. }, .. }, descriptors) => {
             descriptors.into_iter().next().context("the page comes first")

@@ -5,13 +5,14 @@ use alloc::vec::Vec;
 use crate::contract::access::AccessMask;
 use crate::object::effect::{Effect, Signaller};
 use crate::object::error::Error;
-use crate::object::id::{ClientId, HandleId, OpeningId, ShareId};
+use crate::object::id::{ClientId, HandleId, OpeningId, PageId, ShareId};
 use crate::object::kind::Kind;
 use crate::object::lifetime::{self, Cause};
 use crate::object::manager::{Caller, Manager};
 use crate::object::name::{NameRef, RawName};
 use crate::object::reply::Reply;
 use crate::object::request::HandleForm;
+use crate::object::spec::View;
 use crate::object::state::{Body, Holder, object_id};
 use crate::security::{self, Granted};
 
@@ -48,12 +49,18 @@ pub(crate) fn open(
     manager: &mut Manager,
     caller: &Caller,
     effects: &mut Vec<Effect>,
-    kind: Kind,
-    name: &RawName,
-    access: AccessMask,
+    (kind, name, access): (Kind, &RawName, AccessMask),
+    known: Option<PageId>,
 ) -> Result<Reply, Error> {
     let (_, object, granted) = find(manager, caller.client, kind, name, access)?;
-    open_object(manager, caller, effects, object, granted)
+    let mut reply = open_object(manager, caller, effects, object, granted)?;
+    // Who says wrongly that he has it has nothing.
+    if let (Reply::Opened { parts, .. }, Some(known)) = (&mut reply, known)
+        && parts.page == Some((known, View::Writable))
+    {
+        (parts.page, parts.spare) = (None, Some(known));
+    }
+    Ok(reply)
 }
 
 /// An opening of an object that was found, with these rights.
