@@ -1,5 +1,5 @@
-//! The least that a question to another one costs: a bell, and a word to sleep on. The other one is a
-//! thread, so that even the change of address spaces is left out.
+//! The least that a question to another one costs: a bell, and a word to sleep on. The other one is
+//! a thread, so that even the change of address spaces is left out.
 
 use std::os::fd::AsFd as _;
 use std::sync::Arc;
