@@ -4,7 +4,11 @@
 //! It is no codec, no network and no audio: frames carry `CLOCK_MONOTONIC` times so that they
 //! line up with whatever does those.
 //!
-//! Read first: [`Sender`] and [`Receiver`].
+//! Read first: [`Sender`] and [`Receiver`], for frames; [`Surface`] (with [`Section`], its
+//! [`KeyedMutex`], and [`Fence`] and [`Event`] that say when) for memory of which you say what it
+//! means; [`Handle`] and [`HandleTable`] for passing on what has no name; [`Access`] for rights,
+//! [`WaitOutcome`] for how waits end. Examples: `draw` and `watch`, `produce` and `consume`, `turns`,
+//! `values`.
 //!
 //! ```no_run
 //! # fn draw(_: usize, _: &mut [u8]) {}
@@ -86,7 +90,7 @@ pub use handfast_model::contract::format::{
 };
 pub use handfast_model::contract::frame::{FrameRecord, Rect};
 pub use handfast_model::contract::handle::{
-    DuplicateOptions, HandleClass, HandleFlags, HandleValue, Pseudo, Ticket,
+    DuplicateOptions, HandleClass, HandleFlags, HandleValue, HandleValueError, Pseudo, Ticket,
 };
 pub use handfast_model::contract::status::Status;
 pub use handfast_model::contract::surface::{

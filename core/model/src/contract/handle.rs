@@ -8,6 +8,7 @@
 //! | pseudo | -1 to -6: the caller's own process, thread and tokens |
 
 use core::fmt;
+use core::str::FromStr;
 
 /// The first descriptor that is no standard stream.
 const DESCRIPTOR_FIRST: u32 = 3;
@@ -23,8 +24,16 @@ const PSEUDO_FIRST: u32 = 0xFFFF_FFFA;
 /// The numeric form of a handle, as it came: any 32 bits. [`Self::class`] says what they can be.
 ///
 /// Where it is wider it is extended with zeros or with its sign; the lower half counts.
+///
+/// Its text is `0x10`: what a program writes on the command line of another, which reads it with
+/// [`str::parse`], or in C with `strtoul(text, NULL, 0)` (`atoi` stops at the `x` and says 0).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HandleValue(pub u32);
+
+/// A text that is no [`HandleValue`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no handle's value: a number of 32 bits, such as 0x10 or 16")]
+pub struct HandleValueError;
 
 /// What a value can be, by its bits alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,6 +120,23 @@ impl fmt::Display for HandleValue {
     }
 }
 
+impl FromStr for HandleValue {
+    type Err = HandleValueError;
+
+    /// Reads digits of base 16 behind `0x`, or of base 10 without a zero in front, which C would
+    /// take for base 8. What the value can be is for [`Self::class`] to say.
+    fn from_str(text: &str) -> Result<Self, HandleValueError> {
+        let behind = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
+        let (digits, base) = behind.map_or((text, 10), |digits| (digits, 16));
+        let is_octal = base == 10 && digits.len() > 1 && digits.starts_with('0');
+        // The library's own would take a sign.
+        if is_octal || !digits.chars().all(|digit| digit.is_digit(base)) {
+            return Err(HandleValueError);
+        }
+        u32::from_str_radix(digits, base).map(Self).map_err(|_| HandleValueError)
+    }
+}
+
 impl Pseudo {
     /// Every one, from -6 up.
     pub const ALL: [Self; 6] = [
@@ -179,6 +205,8 @@ bitflags::bitflags! {
 
 #[cfg(test)]
 mod tests {
+    use alloc::string::ToString as _;
+
     use super::*;
 
     #[track_caller]
@@ -245,5 +273,43 @@ mod tests {
         check(0xFFFF_FFFB, HandleClass::Pseudo(Pseudo::ThreadToken));
         check(0xFFFF_FFFA, HandleClass::Pseudo(Pseudo::EffectiveToken));
         check(0xFFFF_FFF9, HandleClass::Nothing);
+    }
+
+    #[test]
+    fn a_value_is_read_as_it_is_written_and_in_base_10() {
+        for bits in [0, 1, 12, 16, 0x2000_0004, 0xC000_0042, u32::MAX] {
+            let value = HandleValue(bits);
+            assert_eq!(value.to_string().parse(), Ok(value));
+            assert_eq!(alloc::format!("{bits}").parse(), Ok(value));
+            assert_eq!(alloc::format!("0X{bits:08x}").parse(), Ok(value));
+        }
+    }
+
+    #[test]
+    fn what_is_no_number_of_32_bits_is_no_value() {
+        let others = [
+            "",
+            "0x",
+            "x10",
+            "10h",
+            "+16",
+            "-1",
+            "0x+10",
+            "0x-1",
+            " 16",
+            "16 ",
+            "0x10\n",
+            "1_6",
+            "010",
+            "00",
+            "a",
+            "0xG",
+            "4294967296",
+            "0x100000000",
+            "99999999999999999999",
+        ];
+        for text in others {
+            assert_eq!(text.parse::<HandleValue>(), Err(HandleValueError), "{text:?}");
+        }
     }
 }
