@@ -341,7 +341,8 @@ impl Client {
         self.link.tell(&Request::Drop { opening: observed.opening })
     }
 
-    /// Asks to be told of the next change of what [`Self::list`] shows.
+    /// Asks to be told of the next change of what [`Self::list`] shows: of one, so ask again after
+    /// each, and look at what you wait for after asking ([`crate::Surface::open`] shows it).
     ///
     /// # Errors
     ///
@@ -351,7 +352,8 @@ impl Client {
         Ok(())
     }
 
-    /// Waits for the change that [`Self::watch`] asked for; whether it came in time.
+    /// Waits for the change that [`Self::watch`] asked for; whether it came in time. If it did not,
+    /// it is still asked for.
     ///
     /// # Errors
     ///

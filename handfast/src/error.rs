@@ -30,7 +30,8 @@ pub struct Error(#[from] Box<Cause>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The name is not one: empty, too long, or with a backslash.
+    /// The name is not one: empty, too long, with a backslash elsewhere than in the prefix
+    /// `Global\` or `Local\`, or with the prefix `Session\`, which is reserved.
     NameInvalid,
     /// Another object bears the name.
     NameTaken,

@@ -112,7 +112,8 @@ impl Event {
         Ok(made)
     }
 
-    /// Opens an event by name, with every right.
+    /// Opens an event by name, with every right. A name that may come later is waited for as
+    /// [`crate::Surface::open`] says.
     ///
     /// # Errors
     ///
@@ -122,7 +123,8 @@ impl Event {
     }
 
     /// Opens an event by name with the rights that are asked for: `EVENT_MODIFY` to set and reset,
-    /// `SYNCHRONIZE` to wait, `EVENT_QUERY` to look.
+    /// `SYNCHRONIZE` to wait, `EVENT_QUERY` to look. `GENERIC_READ` may look, not wait:
+    /// [`crate::Access`] has what the generic rights stand for.
     ///
     /// # Errors
     ///
@@ -232,7 +234,7 @@ impl Event {
     ///
     /// # Access
     ///
-    /// Any right of an event.
+    /// `EVENT_QUERY`, `EVENT_MODIFY`, `SYNCHRONIZE` or `READ_CONTROL`.
     ///
     /// # Errors
     ///

@@ -27,8 +27,12 @@ use crate::words::{Futex, PrivateWords, SharedWords, sleep};
 /// Copies of it ([`Clone`]) are the same opening.
 ///
 /// A process counts as one who signals it if it made it or has signalled it. When the last of
-/// those dies, waits end with [`WaitOutcome::Lost`]; when it drops the fence, with
-/// [`WaitOutcome::Abandoned`]; until somebody signals it again.
+/// those drops the fence, waits end with [`WaitOutcome::Abandoned`]; when it ends without that, be
+/// it killed or by [`std::process::exit`], with [`WaitOutcome::Lost`]; until somebody signals it
+/// again. The broker says so: if it was killed, nobody does, and a wait without an end has none.
+///
+/// One fence says that a picture is drawn, not that it may be drawn over: before drawing again wait,
+/// with an end, for a second one that the reader signals (the examples `produce` and `consume`).
 ///
 /// ```no_run
 /// # fn main() -> Result<(), handfast::Error> {
@@ -106,7 +110,8 @@ impl Fence {
         Ok(made)
     }
 
-    /// Opens a fence by name, with every right.
+    /// Opens a fence by name, with every right. A name that may come later is waited for as
+    /// [`crate::Surface::open`] says.
     ///
     /// # Errors
     ///
@@ -117,7 +122,8 @@ impl Fence {
 
     /// Opens a fence by name with the rights that are asked for: [`crate::Access::FENCE_WAIT`],
     /// [`crate::Access::FENCE_SIGNAL`], or both. One that may only wait gets no memory that it
-    /// could write, and costs who signals a wake each time.
+    /// could write, and costs who signals a wake each time. [`crate::Access`] has what the generic
+    /// rights stand for.
     ///
     /// # Errors
     ///
@@ -220,7 +226,8 @@ impl Fence {
     ///
     /// # Access
     ///
-    /// Any right of a fence.
+    /// [`crate::Access::FENCE_WAIT`], [`crate::Access::FENCE_SIGNAL`], `SYNCHRONIZE` or
+    /// `READ_CONTROL`.
     ///
     /// # Errors
     ///
@@ -242,7 +249,8 @@ impl Fence {
     ///
     /// # Blocking
     ///
-    /// Until then, or until nobody is left who could signal.
+    /// Until then, or until nobody is left who could signal. Nobody says the latter in the process
+    /// that made the fence, nor where the broker was killed: there [`Self::wait_timeout`] is safer.
     pub fn wait(&self, value: u64) -> Result<WaitOutcome> {
         self.core.wait(value, None)
     }

@@ -29,7 +29,10 @@ use crate::words::{Futex, sleep};
 /// Its first key is 0. Its owner is the opening of the surface, not a thread: any thread of the
 /// process may release what another has acquired. An owner that dies, or is dropped while it owns,
 /// leaves it abandoned for ever, which everybody who waits is told at once, with or without a
-/// broker.
+/// broker. Whoever opened the surface may take it, with any rights.
+///
+/// A surface has one that was made with [`crate::SurfaceFlags::KEYED_MUTEX`]; the example `turns`
+/// lets two processes write a picture by turns.
 #[derive(Debug)]
 pub struct KeyedMutex {
     mutex: keyed_mutex::KeyedMutex<LockPage, Futex, LockPage>,

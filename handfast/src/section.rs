@@ -99,7 +99,9 @@ impl Section {
         Self::open_with(name, AccessMask::SECTION_MAP_READ)
     }
 
-    /// Opens a section by name with the rights that are asked for.
+    /// Opens a section by name with the rights that are asked for:
+    /// [`crate::Access::SECTION_MAP_READ`] or `GENERIC_READ` to read it,
+    /// [`crate::Access::SECTION_MAP_WRITE`] to write one with several writers.
     ///
     /// # Errors
     ///

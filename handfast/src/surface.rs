@@ -22,19 +22,41 @@ use crate::opened::{Came, NewHandle, Opened, Registration};
 /// ```no_run
 /// # fn draw(_: u32, _: &mut [u8]) {}
 /// # fn main() -> Result<(), handfast::Error> {
+/// use std::time::Duration;
 /// use handfast::{Fence, Format, Surface, SurfaceDesc};
 /// let mut picture = Surface::create("picture", SurfaceDesc::texture_2d(640, 480, Format::Bgra8))?;
-/// let drawn = Fence::create("drawn", 0)?;
+/// let (drawn, shown) = (Fence::create("drawn", 0)?, Fence::create("shown", 0)?);
 /// for y in 0..480 {
-///     draw(y, picture.row_mut(0, 0, y)?);
+///     draw(y, picture.row_mut(0, 0, y)?); // of subresource 0, plane 0
 /// }
 /// drawn.signal(1)?;
+/// shown.wait_timeout(1, Duration::from_secs(20))?; // before drawing the second picture
 ///
-/// let drawn = Fence::open("drawn")?; // in another process
+/// let (drawn, shown) = (Fence::open("drawn")?, Fence::open("shown")?); // in another process
 /// let picture = Surface::open("picture")?;
 /// drawn.wait(1)?;
 /// let mut bytes = Vec::new();
 /// picture.copy_subresource(0, &mut bytes)?;
+/// shown.signal(1)?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// With a keyed mutex instead of fences, and for others to write:
+///
+/// ```no_run
+/// # fn main() -> Result<(), handfast::Error> {
+/// use handfast::{Access, Format, Surface, SurfaceDesc, SurfaceFlags, Writers};
+/// let mut desc = SurfaceDesc::texture_2d(640, 480, Format::Bgra8);
+/// desc.flags = SurfaceFlags::KEYED_MUTEX;
+/// let picture = Surface::with_writers(desc, Writers::Several)?.named("picture")?;
+/// if let Some(turn) = picture.keyed_mutex() {
+///     turn.acquire(0)?;
+///     turn.release(1)?; // the next is who asks for key 1
+/// }
+///
+/// let all = Access::GENERIC_READ | Access::SURFACE_WRITE; // in another process
+/// let picture = Surface::open_with("picture", all)?;
 /// # Ok(())
 /// # }
 /// ```
@@ -112,6 +134,24 @@ impl Surface {
 
     /// Opens a surface by name, to read it.
     ///
+    /// A name that may come later is waited for with a [`crate::Client`]:
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # use handfast::{Client, ErrorKind, Surface};
+    /// # fn open() -> Result<Surface, handfast::Error> {
+    /// let mut client = Client::connect()?;
+    /// loop {
+    ///     client.watch()?; // before looking, so that nothing is missed
+    ///     match Surface::open("picture") {
+    ///         Err(error) if error.kind() == ErrorKind::NotFound => {}
+    ///         opened => return opened,
+    ///     }
+    ///     while !client.wait_for_change(Duration::from_secs(60))? {}
+    /// }
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`Self::open_with`].
@@ -119,13 +159,15 @@ impl Surface {
         Self::open_with(name, AccessMask::GENERIC_READ)
     }
 
-    /// Opens a surface by name with the rights that are asked for: `GENERIC_READ` to read it,
-    /// [`crate::Access::SURFACE_WRITE`] besides to write one with several writers.
+    /// Opens a surface by name with the rights that are asked for: `GENERIC_READ` (or
+    /// `READ_CONTROL`) always, and [`crate::Access::SURFACE_WRITE`] besides to write one with
+    /// several writers.
     ///
     /// # Errors
     ///
-    /// [`crate::ErrorKind::NotFound`], [`crate::ErrorKind::AccessDenied`],
-    /// [`crate::ErrorKind::NameInvalid`], [`crate::ErrorKind::Invalid`] when the name is of
+    /// [`crate::ErrorKind::NotFound`]; [`crate::ErrorKind::AccessDenied`], also for the right to
+    /// write where only the maker can, for rights that surfaces do not have and for none that
+    /// reads; [`crate::ErrorKind::NameInvalid`]; [`crate::ErrorKind::Invalid`] when the name is of
     /// something else.
     ///
     /// # Blocking
@@ -317,7 +359,7 @@ impl Surface {
     ///
     /// # Access
     ///
-    /// Any right of a surface.
+    /// Any opening has it: none is without the right to read.
     ///
     /// # Errors
     ///
@@ -353,7 +395,8 @@ impl Surface {
     }
 
     /// One row of pixels of one plane of a subresource's first slice, for its maker if nobody else
-    /// can write it.
+    /// can write it. Of a picture with one layer, one mip level and a packed format there is
+    /// subresource 0 and plane 0 alone; row 0 is the top.
     ///
     /// # Errors
     ///

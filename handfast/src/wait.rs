@@ -15,15 +15,29 @@ use crate::link::deadline_ns;
 use crate::words::sleep;
 
 /// How a wait ended. None of these is an error.
+///
+/// | | fence | keyed mutex | event |
+/// | --- | --- | --- | --- |
+/// | `Signaled` | the value is reached | it is the caller's now | it was set |
+/// | `TimedOut` | not in time | not in time | not in time |
+/// | `Abandoned` | the last who signalled dropped it | an owner died or dropped it | never |
+/// | `Lost` | the last who signalled ended with it open | never | never |
+///
+/// A panic that unwinds drops what it passes: a fence is `Abandoned`. A process that is killed, or
+/// ends by [`std::process::exit`] with a fence open, drops nothing: it is `Lost`.
+///
+/// That a fence is `Abandoned` or `Lost` the broker says: where the broker was killed, nobody does,
+/// however who signals ends then. Give waits an end, as [`Fence::wait_timeout`] does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WaitOutcome {
     /// What was waited for has happened.
     Signaled,
     /// The time was over first.
     TimedOut,
-    /// Nobody is left who could make it happen, or an owner died.
+    /// Of a fence: nobody is left who could signal, and the last gave it up. Of a keyed mutex: an
+    /// owner died, or dropped it while it owned it.
     Abandoned,
-    /// The object, or the process that would have made it happen, is lost.
+    /// Of a fence: the last process that could signal ended without giving it up.
     Lost,
 }
 

@@ -36,8 +36,9 @@ pub use process::OtherProcess;
 /// The handles of this process by their values, as Windows programs have them.
 ///
 /// A value is 32 bits: four times the number of the descriptor that is the handle, so a program
-/// that inherits the descriptor finds the handle under the same value; or a *ticket*, under which
-/// another process has delivered a handle ([`Self::deliver`]) that was not a descriptor here yet.
+/// that inherits the descriptor finds the handle under the same value, in Rust once it has given
+/// the table the descriptor ([`Self::adopt`]); or a *ticket*, under which another process has
+/// delivered a handle ([`Self::deliver`]) that was not a descriptor here yet.
 /// What a value is opened as stays open with it, so that setting an event by its value is a look
 /// into the table and a store.
 ///
@@ -48,7 +49,7 @@ pub use process::OtherProcess;
 /// let value = table.insert_object(Event::new(Reset::Auto)?)?; // no broker was asked
 /// table.event(value)?.set()?;
 ///
-/// // A program that is started now has the event under the same value.
+/// // A program that is started now has the event under the same value, and is told it as 0x10.
 /// table.set_flags(value, HandleFlags::INHERIT, HandleFlags::INHERIT)?;
 /// let child = std::process::Command::new("child").arg(value.to_string()).spawn()?;
 ///
@@ -61,6 +62,32 @@ pub use process::OtherProcess;
 /// # Ok(())
 /// # }
 /// ```
+///
+/// # The child's half
+///
+/// A ticket works as it is: `table.event(text.parse()?)`. The number of an inherited descriptor
+/// is nobody's in a Rust program until it is made somebody's, once, which is for `unsafe` code to
+/// promise:
+///
+/// ```no_run
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use handfast::{HandleClass, HandleTable, HandleValue};
+/// use std::os::fd::{FromRawFd as _, OwnedFd};
+/// let table = HandleTable::own()?;
+/// let text = std::env::args().nth(1).ok_or("tell me a value")?;
+/// let value: HandleValue = text.parse()?; // 0x10, or 16
+/// if let HandleClass::Descriptor { number } = value.class() {
+///     // SAFETY: the parent left this number open for this program, and nothing here uses it yet.
+///     let inherited = unsafe { OwnedFd::from_raw_fd(number) };
+///     assert_eq!(table.adopt(inherited)?, value);
+/// }
+/// table.event(value)?.wait()?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// (A descriptor that comes as standard input needs no `unsafe`, but has no value: adopt a copy of
+/// it, which has one. C programs need not adopt anything.)
 ///
 /// # What belongs to the table
 ///
@@ -153,8 +180,9 @@ impl HandleTable {
         self.put(Entry::of_handle(handle, None)?.with_opened(same.then_some(object)))
     }
 
-    /// Gives an object a value. A fence or event that was never shared gets a number alone; any
-    /// other object is shared once more, without a name.
+    /// Gives an object a value: a [`Fence`], an [`Event`], an `Arc<Surface>` or an `Arc<Section>`.
+    /// A fence or event that was never shared gets a number alone; any other object is shared once
+    /// more, without a name.
     ///
     /// # Errors
     ///

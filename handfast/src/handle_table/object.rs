@@ -12,7 +12,8 @@ use crate::handle::Handle;
 use crate::section::Section;
 use crate::surface::Surface;
 
-/// An opened object of any kind but a stream. Copies of it are the same opening.
+/// An opened object of any kind but a stream. Copies of it are the same opening. A surface or
+/// section goes into it in an [`Arc`].
 #[derive(Clone, Debug)]
 pub enum HandleObject {
     /// A surface.

@@ -59,6 +59,10 @@ impl HandleTable {
     /// or ends; what this process does meanwhile does not matter. With
     /// [`DuplicateOptions::CLOSE_SOURCE`] the source is closed, unless it is protected.
     ///
+    /// It cannot be taken back: what went to the wrong process, or to one that never uses it, keeps
+    /// the object, its name and the broker until that process ends. Where it may be a number that
+    /// another process has by now, say the process by a pidfd.
+    ///
     /// # Contract
     ///
     /// `DuplicateHandle` into another process.

@@ -65,6 +65,25 @@ fn a_child_signals_by_the_value_it_is_told() {
     assert_eq!(told.success(), "signalled at 7\n");
 }
 
+/// A Rust example that starts itself as the other end.
+#[track_caller]
+fn alone(name: &str) -> String {
+    let scratch = Scratch::new();
+    let mut command = scratch.command(rust_example(name));
+    command.env("HANDFAST_BROKER", handfast_tests::handfast());
+    Child::spawn(&mut command).finish().success()
+}
+
+#[test]
+fn two_processes_write_by_turns() {
+    assert_eq!(alone("turns"), "200 turns, the other end: exit status: 0\n");
+}
+
+#[test]
+fn a_running_process_signals_by_the_ticket_it_is_told() {
+    assert_eq!(alone("values"), "Signaled at 7, the child: exit status: 0\n");
+}
+
 #[test]
 fn misuse_of_values_is_an_error_and_closes_nothing() {
     let programs = Programs::build(&["numbers"]);

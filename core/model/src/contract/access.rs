@@ -3,32 +3,47 @@
 use bitflags::bitflags;
 
 bitflags! {
-    /// A set of access rights, numbered as in `winnt.h`; what the low 16 bits mean depends on the
-    /// kind of object ([`crate::object::kind::Rules::rights`] has their names).
+    /// A set of access rights, numbered as in `winnt.h`. What the low 16 bits mean depends on the
+    /// kind of object: their names begin with it.
+    ///
+    /// What the generic rights stand for; `READ_CONTROL` is among each:
+    ///
+    /// | kind | `GENERIC_READ` | `GENERIC_WRITE` | `GENERIC_EXECUTE` |
+    /// | --- | --- | --- | --- |
+    /// | surface | read | `SURFACE_WRITE`: write, and read | read |
+    /// | fence | `FENCE_WAIT`: wait | `FENCE_SIGNAL`: signal | `SYNCHRONIZE`: wait |
+    /// | event | `EVENT_QUERY`: look, not wait | `EVENT_MODIFY`: set, reset | `SYNCHRONIZE`: wait |
+    /// | section | `SECTION_MAP_READ`, `SECTION_QUERY`: read | `SECTION_MAP_WRITE`: write | no use |
+    /// | stream | `STREAM_RECEIVE`, `STREAM_QUERY` | `STREAM_SEND` | `STREAM_QUERY` |
+    ///
+    /// `GENERIC_ALL` is all of a row, `DELETE`, `WRITE_DAC` and `WRITE_OWNER`. Who opens a surface
+    /// or section that only its maker can write asks for less: a right that the kernel gives to
+    /// nobody is refused. `MAXIMUM_ALLOWED` leaves it out.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub struct AccessMask: u32 {
-        /// `DELETE`.
+        /// `DELETE`: nothing yet; it alone opens no surface.
         const DELETE = 0x0001_0000;
-        /// `READ_CONTROL`: read the security descriptor.
+        /// `READ_CONTROL`: read a surface, look at a fence's value, see whether an event is set. A
+        /// surface is not opened without it.
         const READ_CONTROL = 0x0002_0000;
-        /// `WRITE_DAC`: change the discretionary list.
+        /// `WRITE_DAC`: change the discretionary list. Nothing yet, as there is none.
         const WRITE_DAC = 0x0004_0000;
-        /// `WRITE_OWNER`: change the owner.
+        /// `WRITE_OWNER`: change the owner. Nothing yet.
         const WRITE_OWNER = 0x0008_0000;
-        /// `SYNCHRONIZE`: wait.
+        /// `SYNCHRONIZE`: wait for a fence or event. Surfaces and sections do not have it.
         const SYNCHRONIZE = 0x0010_0000;
         /// `STANDARD_RIGHTS_ALL`.
         const STANDARD_ALL = 0x001F_0000;
 
         /// `MAXIMUM_ALLOWED`: whatever the caller may have.
         const MAXIMUM_ALLOWED = 0x0200_0000;
-        /// `GENERIC_ALL`.
+        /// `GENERIC_ALL`: what its owner may do.
         const GENERIC_ALL = 0x1000_0000;
-        /// `GENERIC_EXECUTE`.
+        /// `GENERIC_EXECUTE`: what the table says.
         const GENERIC_EXECUTE = 0x2000_0000;
-        /// `GENERIC_WRITE`.
+        /// `GENERIC_WRITE`: what the table says.
         const GENERIC_WRITE = 0x4000_0000;
-        /// `GENERIC_READ`.
+        /// `GENERIC_READ`: what the table says.
         const GENERIC_READ = 0x8000_0000;
 
         /// Every other bit is kept as it came, so that it can be refused by name.
@@ -47,8 +62,9 @@ impl AccessMask {
     /// Every specific right of a stream.
     pub const STREAM_ALL: Self = Self::from_bits_retain(0x0007);
 
-    /// Write a surface (`DXGI_SHARED_RESOURCE_WRITE`). Reading one takes `READ_CONTROL`, which is
-    /// what `DXGI_SHARED_RESOURCE_READ` stands for.
+    /// Write a surface that has several writers (`DXGI_SHARED_RESOURCE_WRITE`). It is asked for
+    /// together with `READ_CONTROL` or `GENERIC_READ`, which reading takes
+    /// (`DXGI_SHARED_RESOURCE_READ`).
     pub const SURFACE_WRITE: Self = Self::from_bits_retain(0x0001);
 
     /// Wait for a fence and read its value (`SYNC_OBJECT_WAIT`).

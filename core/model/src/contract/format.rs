@@ -84,10 +84,10 @@ pub struct Alignment {
     pub plane_bytes: u32,
 }
 
-/// Where one plane lies inside a slot.
+/// Where one plane of a picture lies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Plane {
-    /// From the start of the slot to the first row.
+    /// From the start of the picture to the first row.
     pub offset_bytes: u32,
     /// From the start of one row to the start of the next.
     pub stride_bytes: u32,
@@ -97,14 +97,15 @@ pub struct Plane {
     pub row_bytes: u32,
 }
 
-/// Where all planes of a picture lie inside a slot.
+/// Where all planes of a picture lie. Offsets count from the start of the picture: of a frame's
+/// bytes, or of a slice of a surface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Layout {
     /// The planes; those from `plane_count` on are zero.
     pub planes: [Plane; PLANES_MAX],
     /// How many planes are used.
     pub plane_count: usize,
-    /// From the start of the slot to the end of the last byte that holds a pixel.
+    /// From the start of the picture to the end of the last byte that holds a pixel.
     pub size_bytes: u64,
 }
 
@@ -392,14 +393,14 @@ impl Chroma {
 impl Alignment {
     /// No padding at all, as in a file.
     pub const TIGHT: Self = Self { stride_bytes: 1, plane_bytes: 1 };
-    /// Rows and planes start on a cache line, as in a slot.
+    /// Rows and planes start on a cache line, as in the frames of a stream.
     pub const DEFAULT: Self = Self { stride_bytes: 64, plane_bytes: 64 };
     /// The row pitch that linear surfaces shared between adapters have.
     pub const CROSS_ADAPTER: Self = Self { stride_bytes: 256, plane_bytes: 256 };
 }
 
 impl Plane {
-    /// Where the pixels of the last row end, counted from the start of the slot.
+    /// Where the pixels of the last row end, counted from the start of the picture.
     pub fn end_bytes(&self) -> u64 {
         let rows_before_last = u64::from(self.height.saturating_sub(1));
         u64::from(self.offset_bytes)
@@ -407,7 +408,7 @@ impl Plane {
             .saturating_add(u64::from(self.row_bytes))
     }
 
-    /// Where a row starts, counted from the start of the slot; `None` beyond the last row.
+    /// Where a row starts, counted from the start of the picture; `None` beyond the last row.
     pub fn row_offset(&self, row: u32) -> Option<u64> {
         let before = u64::from(self.stride_bytes).checked_mul(u64::from(row))?;
         (row < self.height).then(|| u64::from(self.offset_bytes) + before)

@@ -37,12 +37,21 @@ bitflags! {
     /// What else a surface has.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
     pub struct SurfaceFlags: u32 {
-        /// A keyed mutex guards it.
+        /// It has a keyed mutex, which says whose turn it is.
         const KEYED_MUTEX = 1;
     }
 }
 
-/// What a surface is made of.
+/// What a surface is made of: [`Self::texture_2d`] or [`Self::buffer`], and what differs from it.
+///
+/// ```
+/// # use handfast_model::contract::format::Format;
+/// # use handfast_model::contract::surface::{SurfaceDesc, SurfaceFlags};
+/// let mut desc = SurfaceDesc::texture_2d(640, 480, Format::Bgra8);
+/// desc.flags = SurfaceFlags::KEYED_MUTEX;
+/// desc.layers = 4; // an array of four pictures
+/// assert_eq!(desc.subresources(), 4);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SurfaceDesc {
     /// How many sides it has.
@@ -80,7 +89,9 @@ pub struct Subresource {
     pub depth: u32,
     /// From slice to slice.
     pub slice_bytes: u64,
-    /// The planes of one slice, counted from its start; none in a buffer.
+    /// The planes of one slice, none in a buffer. Their offsets count from the start of the slice:
+    /// the first slice's is [`Self::offset_bytes`]. (In C `plane_offset_bytes` counts from the
+    /// start of the surface's memory.)
     pub layout: Option<Layout>,
     /// From its start to the end of its last byte.
     pub size_bytes: u64,
@@ -129,7 +140,7 @@ pub enum SurfaceError {
 }
 
 impl SurfaceDesc {
-    /// A picture.
+    /// A picture: one layer, one mip level, no alpha, no flags.
     #[must_use]
     pub const fn texture_2d(width: u32, height: u32, format: Format) -> Self {
         Self {
