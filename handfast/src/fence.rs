@@ -31,8 +31,9 @@ use crate::words::{Futex, PrivateWords, SharedWords, sleep};
 /// it killed or by [`std::process::exit`], with [`WaitOutcome::Lost`]; until somebody signals it
 /// again. The broker says so: if it was killed, nobody does, and a wait without an end has none.
 ///
-/// One fence says that a picture is drawn, not that it may be drawn over: before drawing again wait,
-/// with an end, for a second one that the reader signals (the examples `produce` and `consume`).
+/// One fence says that a picture is drawn, not that it may be drawn over: before drawing again
+/// wait, with an end, for a second one that the reader signals (the examples `produce` and
+/// `consume`).
 ///
 /// ```no_run
 /// # fn main() -> Result<(), handfast::Error> {

@@ -7,8 +7,8 @@
 //! Read first: [`Sender`] and [`Receiver`], for frames; [`Surface`] (with [`Section`], its
 //! [`KeyedMutex`], and [`Fence`] and [`Event`] that say when) for memory of which you say what it
 //! means; [`Handle`] and [`HandleTable`] for passing on what has no name; [`Access`] for rights,
-//! [`WaitOutcome`] for how waits end. Examples: `draw` and `watch`, `produce` and `consume`, `turns`,
-//! `values`.
+//! [`WaitOutcome`] for how waits end. Examples: `draw` and `watch`, `produce` and `consume`,
+//! `turns`, `values`.
 //!
 //! ```no_run
 //! # fn draw(_: usize, _: &mut [u8]) {}

@@ -2,18 +2,33 @@
  * Handfast: what processes share besides streams, by name or handle, for C and C++: surfaces,
  * sections, fences, events and keyed mutexes, with the rules of Windows shared handles.
  *
- *     hf_surface *picture;  hf_fence *drawn;  uint8_t *pixels;
+ *     hf_surface *picture;  hf_fence *drawn, *shown;  uint8_t *pixels;
  *     hf_surface_create("picture", &desc, &picture);
  *     hf_surface_map_write(picture, &pixels, NULL);
- *     hf_fence_create("drawn", 0, &drawn);
- *     draw(pixels);
- *     hf_fence_signal(drawn, 1);
+ *     hf_fence_create("drawn", 0, &drawn);  hf_fence_create("shown", 0, &shown);
+ *     for (uint64_t n = 1; ; n++) {
+ *         draw(pixels);
+ *         hf_fence_signal(drawn, n);
+ *         if (hf_fence_wait(shown, n, 10000) != HF_SIGNALED) break;  // nobody looks any more
+ *     }
  *
- *     hf_surface *picture;  hf_fence *drawn;  const uint8_t *pixels;
+ *     hf_surface *picture;  hf_fence *drawn, *shown;  const uint8_t *pixels;
  *     hf_surface_open("picture", HF_ACCESS_GENERIC_READ, &picture);
  *     hf_surface_map_read(picture, &pixels, NULL);
  *     hf_fence_open("drawn", HF_ACCESS_GENERIC_ALL, &drawn);
- *     if (hf_fence_wait(drawn, 1, -1) == HF_SIGNALED) show(pixels);
+ *     hf_fence_open("shown", HF_ACCESS_GENERIC_ALL, &shown);
+ *     for (uint64_t n = 1; hf_fence_wait(drawn, n, 10000) == HF_SIGNALED; n++) {
+ *         show(pixels);
+ *         hf_fence_signal(shown, n);       // without it the next picture is drawn over this one
+ *     }
+ *
+ * A name that may come later is waited for with a watch (stream.h), made before looking:
+ *
+ *     hf_watch *watch;  hf_surface *picture;  int r;
+ *     hf_watch_create(&watch);
+ *     while ((r = hf_surface_open("picture", HF_ACCESS_GENERIC_READ, &picture))
+ *            == HF_ERROR_NOT_FOUND && hf_watch_wait(watch, -1) == HF_CHANGED) {}
+ *     hf_watch_destroy(watch);
  *
  * Every call returns a negative hf_error when it fails; hf_error_text() then says it in words. How
  * a wait ended is no failure: HF_SIGNALED, which is 0, HF_TIMED_OUT, HF_ABANDONED or HF_LOST.
@@ -54,12 +69,27 @@ extern "C" {
 
 /* ---- Rights: hf_access ---- */
 
+/*
+ * What the generic rights stand for (READ_CONTROL is among each):
+ *
+ *               GENERIC_READ          GENERIC_WRITE            GENERIC_EXECUTE
+ *     surface   read                  SURFACE_WRITE, and read  read
+ *     fence     FENCE_WAIT            FENCE_SIGNAL             SYNCHRONIZE: wait
+ *     event     EVENT_QUERY           EVENT_MODIFY             SYNCHRONIZE: wait
+ *     section   SECTION_MAP_READ      SECTION_MAP_WRITE        nothing that it has
+ *     stream    receive and query     send                     query
+ *
+ * GENERIC_ALL is all of a row, DELETE, WRITE_DAC and WRITE_OWNER. A right to write that only the
+ * maker can have is refused to who opens with it, GENERIC_ALL of such a surface therefore, too;
+ * MAXIMUM_ALLOWED leaves it out.
+ */
+
 /* For every kind, as in winnt.h. */
 #define HF_ACCESS_DELETE 0x00010000u
-#define HF_ACCESS_READ_CONTROL 0x00020000u /* of a surface: read it */
+#define HF_ACCESS_READ_CONTROL 0x00020000u /* read a surface, look at a fence or event */
 #define HF_ACCESS_WRITE_DAC 0x00040000u
 #define HF_ACCESS_WRITE_OWNER 0x00080000u
-#define HF_ACCESS_SYNCHRONIZE 0x00100000u /* wait */
+#define HF_ACCESS_SYNCHRONIZE 0x00100000u /* wait for a fence or event */
 #define HF_ACCESS_MAXIMUM_ALLOWED 0x02000000u /* whatever the caller may have */
 #define HF_ACCESS_GENERIC_ALL 0x10000000u
 #define HF_ACCESS_GENERIC_EXECUTE 0x20000000u
@@ -134,7 +164,8 @@ typedef struct hf_subresource {
     uint32_t depth;        /* slices */
     uint32_t planes;       /* 1 to 3; 0 in a buffer */
     uint32_t reserved;
-    uint64_t plane_offset_bytes[HF_PLANES_MAX]; /* of the first row of each, in the first slice */
+    /* Of the first row of each, in the first slice: from the start of the memory, not the slice. */
+    uint64_t plane_offset_bytes[HF_PLANES_MAX];
     uint32_t stride_bytes[HF_PLANES_MAX];       /* from the start of a row to that of the next */
     uint32_t row_bytes[HF_PLANES_MAX];          /* of a row, that hold pixels */
     uint32_t rows[HF_PLANES_MAX];
@@ -169,12 +200,12 @@ typedef struct hf_wait_object {
 int hf_surface_create(const char *name, const hf_surface_desc *desc, hf_surface **surface);
 
 /*
- * Opens a surface by name: with HF_ACCESS_GENERIC_READ to read it, and HF_ACCESS_SURFACE_WRITE
- * besides to write one of several writers.
+ * Opens a surface by name: with HF_ACCESS_GENERIC_READ always, and HF_ACCESS_SURFACE_WRITE besides
+ * to write one of several writers.
  *
  * Errors: NULL, NAME_INVALID, NOT_FOUND, ACCESS_DENIED also for rights that surfaces do not have or
- * none at all, INVALID for a name of something else, LIMIT_REACHED, BROKER_UNAVAILABLE, VERSION,
- * LOST.
+ * none that reads, and to write where only the maker can, INVALID for a name of something else,
+ * LIMIT_REACHED, BROKER_UNAVAILABLE, VERSION, LOST.
  */
 int hf_surface_open(const char *name, uint32_t access, hf_surface **surface);
 
@@ -375,16 +406,24 @@ int hf_fence_share(const hf_fence *fence, const char *name, uint32_t access, hf_
  */
 int hf_fence_signal(const hf_fence *fence, uint64_t value);
 
-/* The value now. Blocking: never. Errors: NULL, FORKED, ACCESS_DENIED. */
+/*
+ * The value now.
+ *
+ * Blocking: never.
+ * Errors: NULL, FORKED, ACCESS_DENIED without HF_ACCESS_FENCE_WAIT, HF_ACCESS_FENCE_SIGNAL,
+ * HF_ACCESS_SYNCHRONIZE or HF_ACCESS_READ_CONTROL.
+ */
 int hf_fence_value(const hf_fence *fence, uint64_t *value);
 
 /*
  * Waits until the value is, or was since the call began, at least `value`: HF_SIGNALED, else
- * HF_TIMED_OUT. At once HF_LOST when the last process that signals has died, HF_ABANDONED when it
- * has destroyed the fence; both until somebody signals again. Its maker is one who signals as long
- * as it has it, and so is not told that others died. No broker takes part.
+ * HF_TIMED_OUT. At once HF_ABANDONED when the last process that signals has destroyed the fence,
+ * HF_LOST when it has ended without; both until somebody signals again. Its maker is one who
+ * signals as long as it has it, and so is not told that others died. No broker takes part, but it
+ * is the broker that says HF_ABANDONED and HF_LOST: if it was killed, nobody does.
  *
- * Blocking: at most `timeout_ms`.
+ * Blocking: at most `timeout_ms`, which is better not without an end where nobody might say that
+ * who signals is gone.
  * Errors: NULL, FORKED, ACCESS_DENIED without HF_ACCESS_FENCE_WAIT or HF_ACCESS_SYNCHRONIZE.
  */
 int hf_fence_wait(const hf_fence *fence, uint64_t value, int timeout_ms);
@@ -427,8 +466,9 @@ void hf_fence_destroy(hf_fence *fence);
 int hf_event_create(const char *name, uint32_t reset, hf_event **event);
 
 /*
- * Opens an event by name: HF_ACCESS_EVENT_MODIFY to set and reset, HF_ACCESS_SYNCHRONIZE to wait,
- * HF_ACCESS_EVENT_QUERY to look, HF_ACCESS_GENERIC_ALL for all of it.
+ * Opens an event by name: HF_ACCESS_EVENT_MODIFY to set and reset, HF_ACCESS_SYNCHRONIZE to wait
+ * (which HF_ACCESS_GENERIC_READ may not), HF_ACCESS_EVENT_QUERY to look, HF_ACCESS_GENERIC_ALL for
+ * all of it.
  *
  * Errors: those of hf_surface_open; INVALID, too, in a program of 32 bits with rights by which
  * nothing could be changed, as hf_fence_open.
@@ -455,7 +495,9 @@ int hf_event_reset(const hf_event *event);
 /*
  * 1 if it is set, else 0. Nothing is changed.
  *
- * Blocking: never. Errors: NULL, FORKED, ACCESS_DENIED.
+ * Blocking: never.
+ * Errors: NULL, FORKED, ACCESS_DENIED without HF_ACCESS_EVENT_QUERY, HF_ACCESS_EVENT_MODIFY,
+ * HF_ACCESS_SYNCHRONIZE or HF_ACCESS_READ_CONTROL.
  */
 int hf_event_is_set(const hf_event *event);
 
@@ -593,6 +635,10 @@ void hf_handle_close(hf_handle *handle);
  * here. If its number is a handle, the table takes it: use values of handles that were inherited or
  * made by these calls, not of an hf_handle's descriptor.
  *
+ * As a text a value is "0x10" ("0x%" PRIx32): read it with strtoul(text, NULL, 0). atoi says 0.
+ *
+ * A call that gives a value leaves 0, which is no value, where it should be on failure.
+ *
  * In a forked child the table is empty; it finds the handles that it has copies of by their values.
  */
 
@@ -670,7 +716,7 @@ int hf_value_set_flags(uint32_t value, uint32_t changed, uint32_t flags);
 /*
  * Another value of the same share in this process. With CLOSE_SOURCE the same value comes back,
  * with the rights and flags that were asked for, unless it is protected: then it stays, and the
- * duplicate has another. 0 is in *duplicate on failure.
+ * duplicate has another.
  *
  * Blocking: while the broker answers, for other rights.
  * Errors: NULL, HANDLE, ACCESS_DENIED, INVALID for no rights or other bits, LIMIT_REACHED.
@@ -680,8 +726,10 @@ int hf_value_duplicate(uint32_t value, uint32_t access, uint32_t options, uint32
 /*
  * Makes a handle for another process of the same user, and gives its value there, which that
  * process has to be told: a ticket. It uses the ticket like any value, whether it was connected
- * before or not. What is delivered keeps object and name until the process closes it or ends. Of
- * the options, CLOSE_SOURCE and SAME_ACCESS apply.
+ * before or not. Of the options, CLOSE_SOURCE and SAME_ACCESS apply.
+ *
+ * What is delivered keeps object, name and broker until the process closes it or ends, also if it
+ * never uses the ticket. It cannot be taken back: see to it that `pid` is who is meant.
  *
  * Blocking: while the broker answers.
  * Errors: NULL, HANDLE, LOST for a process that has ended, ACCESS_DENIED for another user's and for

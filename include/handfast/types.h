@@ -11,7 +11,13 @@
 extern "C" {
 #endif
 
-/* What a call brings besides failure. */
+/*
+ * What a call brings besides failure.
+ *
+ * HF_ABANDONED and HF_LOST, of a wait: a fence is abandoned when the last process that signalled
+ * it has destroyed it, and lost when that ended without: killed, or by exit(). A keyed mutex is
+ * abandoned when an owner has died or destroyed the surface; it is never lost. An event is neither.
+ */
 typedef enum hf_result {
     HF_ENDED = 0,     /* hf_receiver_frame: the sender has ended the stream */
     HF_SIGNALED = 0,  /* a wait: what was waited for has happened */
@@ -20,14 +26,15 @@ typedef enum hf_result {
     HF_NO_SENDER = 3, /* hf_receiver_frame: the sender died, or none has come yet */
     HF_DROPPED = 4,   /* hf_sender_send: receivers held every slot, nobody gets this frame */
     HF_CHANGED = 5,   /* hf_watch_wait: something came, changed or went */
-    HF_ABANDONED = 6, /* a wait: nobody is left who could signal; or an owner of the mutex died */
-    HF_LOST = 7       /* a wait: the process that would have signalled died */
+    HF_ABANDONED = 6, /* a wait: the fence was destroyed, or an owner of the keyed mutex died */
+    HF_LOST = 7       /* a wait: the process that would have signalled ended with the fence */
 } hf_result;
 
 /* Why a call failed. */
 typedef enum hf_error {
     HF_ERROR_FAILED = -1,              /* for a reason that has no number here */
-    HF_ERROR_NAME_INVALID = -2,        /* not a name: empty, too long, a backslash, not UTF-8 */
+    HF_ERROR_NAME_INVALID = -2,        /* not a name: empty, too long, not UTF-8, a backslash
+                                        * but in the prefix Global\ or Local\, or Session\ */
     HF_ERROR_NAME_TAKEN = -3,          /* another object bears the name */
     HF_ERROR_NOT_FOUND = -4,           /* no object bears the name */
     HF_ERROR_ACCESS_DENIED = -5,       /* the rights do not allow it */
