@@ -33,11 +33,11 @@ int main(int argc, char **argv)
     int status = -1, r;
 
     if (argc > 1)
-        return signal_it((uint32_t)strtoul(argv[1], NULL, 16));
+        return signal_it((uint32_t)strtoul(argv[1], NULL, 0));
     if (hf_fence_create(NULL, 0, &fence) < 0 || hf_value_of_fence(fence, &value) < 0
         || hf_value_set_flags(value, HF_FLAG_INHERIT, HF_FLAG_INHERIT) < 0)
         return fails("parent");
-    snprintf(text, sizeof text, "%" PRIx32, value);
+    snprintf(text, sizeof text, "0x%" PRIx32, value);
     fflush(stdout);
     pid_t child = fork();
     if (child == 0) {

@@ -147,7 +147,7 @@ typedef struct hf_surface_desc {
     uint32_t layers;      /* of an array, 1 to 2048; 1 for _BUFFER and _3D; 0 = 1 */
     uint32_t mips;        /* levels, each half as large as the one before; 0 = 1 */
     uint32_t format;      /* an hf_format; 0 for HF_DIMENSION_BUFFER */
-    uint32_t flags;       /* hf_surface_flags */
+    uint32_t flags;       /* hf_surface_flags: HF_SURFACE_KEYED_MUTEX, or 0 */
     uint32_t writers;     /* an hf_writers */
     uint32_t alpha;       /* an hf_alpha; 0 = HF_ALPHA_OPAQUE */
     hf_color color;       /* all zero = what is usual for the format */

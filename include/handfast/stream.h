@@ -304,7 +304,8 @@ int hf_list(hf_entry ***list);
 void hf_list_free(hf_entry **list);
 
 /*
- * Watches what hf_list shows, from now on. Make it before the listing, and no change is missed.
+ * Watches what hf_list shows, names of every kind, from now on. Make it before the listing, or
+ * before opening what may not be there yet (objects.h shows it), and no change is missed.
  *
  * Ownership: *watch is the caller's, to be given to hf_watch_destroy; NULL on failure.
  * Blocking: while a broker is started. Errors: NULL, BROKER_UNAVAILABLE, VERSION, LIMIT_REACHED.
