@@ -13,7 +13,7 @@ bitflags! {
     /// | surface | read | `SURFACE_WRITE`: write, and read | read |
     /// | fence | `FENCE_WAIT`: wait | `FENCE_SIGNAL`: signal | `SYNCHRONIZE`: wait |
     /// | event | `EVENT_QUERY`: look, not wait | `EVENT_MODIFY`: set, reset | `SYNCHRONIZE`: wait |
-    /// | section | `SECTION_MAP_READ`, `SECTION_QUERY`: read | `SECTION_MAP_WRITE`: write | no use |
+    /// | section | `SECTION_MAP_READ`: read, query | `SECTION_MAP_WRITE`: write | no use |
     /// | stream | `STREAM_RECEIVE`, `STREAM_QUERY` | `STREAM_SEND` | `STREAM_QUERY` |
     ///
     /// `GENERIC_ALL` is all of a row, `DELETE`, `WRITE_DAC` and `WRITE_OWNER`. Who opens a surface
