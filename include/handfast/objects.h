@@ -728,8 +728,9 @@ int hf_value_duplicate(uint32_t value, uint32_t access, uint32_t options, uint32
  * process has to be told: a ticket. It uses the ticket like any value, whether it was connected
  * before or not. Of the options, CLOSE_SOURCE and SAME_ACCESS apply.
  *
- * What is delivered keeps object, name and broker until the process closes it or ends, also if it
- * never uses the ticket. It cannot be taken back: see to it that `pid` is who is meant.
+ * What is delivered keeps object, broker and a name given by share until the process closes it or
+ * ends, also if it never uses the ticket. It cannot be taken back: see to it that `pid` is who is
+ * meant.
  *
  * Blocking: while the broker answers.
  * Errors: NULL, HANDLE, LOST for a process that has ended, ACCESS_DENIED for another user's and for

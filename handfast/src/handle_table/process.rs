@@ -60,8 +60,9 @@ impl HandleTable {
     /// [`DuplicateOptions::CLOSE_SOURCE`] the source is closed, unless it is protected.
     ///
     /// It cannot be taken back: what went to the wrong process, or to one that never uses it, keeps
-    /// the object, its name and the broker until that process ends. Where it may be a number that
-    /// another process has by now, say the process by a pidfd.
+    /// the object, a name that [`crate::Fence::share`] and its like gave it, and the broker until
+    /// that process ends. Where it may be a number that another process has by now, say the process
+    /// by a pidfd.
     ///
     /// # Contract
     ///
