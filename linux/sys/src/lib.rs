@@ -45,6 +45,7 @@ pub mod process;
 pub mod runtime_dir;
 pub mod service;
 pub mod signals;
+pub mod timer;
 pub mod users;
 
 mod auxiliary;
