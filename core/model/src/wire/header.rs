@@ -23,6 +23,15 @@ macro_rules! kinds {
             /// Every kind.
             pub const ALL: &[Self] = &[$(Self::$name,)*];
 
+            /// The kind that has this number.
+            #[must_use]
+            pub const fn from_number(number: u16) -> Option<Self> {
+                match number {
+                    $($number => Some(Self::$name),)*
+                    _ => None,
+                }
+            }
+
             /// Its number.
             #[must_use]
             pub const fn number(self) -> u16 {
@@ -194,8 +203,7 @@ pub(super) fn unframe(bytes: &[u8], came: usize) -> Result<(Header, ByteReader<'
     if usize::from(declared) != came {
         return Err(WireError::Descriptors { declared, came });
     }
-    let known = Kind::ALL.iter().find(|known| known.number() == kind);
-    let kind = *known.ok_or(WireError::UnknownKind { kind })?;
+    let kind = Kind::from_number(kind).ok_or(WireError::UnknownKind { kind })?;
     Ok((Header { kind, descriptors: declared, number }, r))
 }
 
