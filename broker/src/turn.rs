@@ -21,6 +21,7 @@ use handfast_model::wire;
 use handfast_sys::epoll::{Event, Interest, Poller};
 use handfast_sys::runtime_dir::DirectoryLock;
 use handfast_sys::seqpacket::Listener;
+use handfast_sys::timer::Timer;
 use handfast_sys::{clock, pidfd, process};
 use thiserror::Error as ThisError;
 use tracing::{debug, info};
@@ -75,6 +76,7 @@ pub enum ServeError {
 
 const LISTENER: u64 = 0;
 const SIGNAL: u64 = 1;
+const LOOK_AFTER: u64 = 2;
 const DOOR: u64 = 1 << 60;
 const PROCESS: u64 = 2 << 60;
 const HANDLE: u64 = 3 << 60;
@@ -104,9 +106,9 @@ pub struct Broker {
     doors: BTreeMap<u64, Door>,
     doors_of_clients: BTreeMap<ClientId, u64>,
     next_door: u64,
-    /// Whose mailboxes are looked after without a bell, and when.
+    /// Whose mailboxes are looked after without a bell, and what says when.
     busy: Vec<u64>,
-    look_at_ns: Option<u64>,
+    look_after: Timer,
     /// Since when it has been idle, on the monotonic clock.
     idle_since_ns: Option<u64>,
     started_ns: u64,
@@ -152,6 +154,8 @@ impl Broker {
             signal_hook::low_level::pipe::register(signal, raised.try_clone()?)?;
         }
         poller.add(signals.as_fd(), SIGNAL, Interest::Readable)?;
+        let look_after = Timer::new()?;
+        poller.add(look_after.as_fd(), LOOK_AFTER, Interest::Rings)?;
         Ok(Self {
             socket_file: config.socket.as_deref().and_then(file_id),
             config,
@@ -166,7 +170,7 @@ impl Broker {
             doors_of_clients: BTreeMap::new(),
             next_door: 0,
             busy: Vec::new(),
-            look_at_ns: None,
+            look_after,
             idle_since_ns: Some(clock::now_ns()),
             started_ns: unix_time_ns(),
             hearing: false,
@@ -199,7 +203,6 @@ impl Broker {
                     return Ok(());
                 }
             }
-            self.look_after_busy();
             if self.idle_for_long() && self.leave_if_alone()? {
                 info!("leaving: no client and no object");
                 return Ok(());
@@ -208,12 +211,6 @@ impl Broker {
     }
 
     fn timeout_ns(&self) -> Option<u64> {
-        // Who is busy is there, so that the broker is not idle. The time is not cut to what is
-        // left: as long as something happens, the clock is looked at anyway.
-        self.look_at_ns.map(|_| letters::LOOK_AFTER_NS).or_else(|| self.idle_left_ns())
-    }
-
-    fn idle_left_ns(&self) -> Option<u64> {
         let IdleExit::After(limit) = self.config.idle_exit else { return None };
         let limit_ns = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
         let idle_ns = clock::now_ns().saturating_sub(self.idle_since_ns?);
@@ -221,7 +218,7 @@ impl Broker {
     }
 
     fn idle_for_long(&self) -> bool {
-        self.idle_left_ns() == Some(0)
+        self.timeout_ns() == Some(0)
     }
 
     /// Leaves, unless somebody connected in the meantime. Whoever connects behind this is hung up
@@ -281,6 +278,7 @@ impl Broker {
             }
             TARGET => self.end_processes(vec![ProcessId(number)]),
             _ if event.token == LISTENER => self.accept()?,
+            _ if event.token == LOOK_AFTER => self.look_after_busy(),
             _ => return Ok(Next::Leave),
         }
         self.note_idleness();

@@ -139,6 +139,7 @@ impl Broker {
     }
 
     pub(super) fn tell_health(&mut self, number: u64, question: u32) {
+        self.take_all_notes();
         self.end_processes(self.processes.all());
         self.reap();
         self.trim();
@@ -169,6 +170,10 @@ impl Broker {
         request: &Request,
         descriptors: Vec<OwnedFd>,
     ) {
+        if let Request::List { .. } = request {
+            // What it shows is what is there now.
+            self.take_all_notes();
+        }
         let (came, mut brought) = self.take_in(request, descriptors);
         let stale = self.manager.handles_to_poll(client, request, came);
         self.end_processes(self.manager.processes_awaited(&stale));

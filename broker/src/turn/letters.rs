@@ -2,7 +2,6 @@
 
 use handfast_model::wire::{BrokerMessage, ClientMessage, Note, UNANSWERED};
 use handfast_sync::mailbox::Heard;
-use handfast_sys::clock;
 use handfast_sys::epoll::Interest;
 use tracing::{debug, warn};
 
@@ -11,9 +10,8 @@ use super::{BELL, Broker};
 use crate::door::{Stage, Way};
 use crate::mailbox::{Mailbox, Pace};
 
-/// How long what a busy client drops may lie there. Shorter than a tick of the kernel's clock it
-/// would cost a timer of its own at each sleep.
-pub(super) const LOOK_AFTER_NS: u64 = 10_000_000;
+/// How long what a busy client drops may lie there.
+const LOOK_AFTER_NS: u64 = 10_000_000;
 
 impl Broker {
     /// Gives a client a mailbox. One that has one, or for which there is no room, is refused.
@@ -62,16 +60,21 @@ impl Broker {
     fn note_busy(&mut self, number: u64) {
         let mailbox = self.doors.get_mut(&number).and_then(|door| door.mailbox.as_mut());
         if mailbox.is_some_and(Mailbox::becomes_busy) {
+            if self.busy.is_empty() {
+                self.look_soon();
+            }
             self.busy.push(number);
-            self.look_at_ns.get_or_insert_with(|| clock::now_ns().saturating_add(LOOK_AFTER_NS));
         }
     }
 
-    /// Looks after busy mailboxes, if it is time.
-    pub(super) fn look_after_busy(&mut self) {
-        if self.look_at_ns.is_none_or(|at_ns| clock::now_ns() < at_ns) {
-            return;
+    fn look_soon(&self) {
+        if let Err(error) = self.look_after.set(LOOK_AFTER_NS) {
+            warn!(%error, "what busy clients drop is looked for when they ask again");
         }
+    }
+
+    /// Looks after busy mailboxes.
+    pub(super) fn look_after_busy(&mut self) {
         for number in core::mem::take(&mut self.busy) {
             let Some(door) = self.doors.get_mut(&number) else { continue };
             let Some(mailbox) = &mut door.mailbox else { continue };
@@ -84,9 +87,9 @@ impl Broker {
                 Err(_) => self.end(number, "its mailbox was not understood"),
             }
         }
-        let next_ns = || clock::now_ns().saturating_add(LOOK_AFTER_NS);
-        self.look_at_ns = (!self.busy.is_empty()).then(next_ns);
-        self.note_idleness();
+        if !self.busy.is_empty() {
+            self.look_soon();
+        }
     }
 
     /// What a client has dropped so far, before anything else of it is looked at.
@@ -101,6 +104,14 @@ impl Broker {
             return;
         }
         self.act_on(number, &notes);
+    }
+
+    /// What everybody has dropped so far, before somebody is told what there is.
+    pub(super) fn take_all_notes(&mut self) {
+        let doors: Vec<_> = self.doors.keys().copied().collect();
+        for number in doors {
+            self.take_notes(number);
+        }
     }
 
     fn act_on(&mut self, number: u64, notes: &[u64]) {

@@ -214,7 +214,8 @@ fn nothing_that_its_starter_had_open_stays_open() {
     Child::spawn(&mut shell).finish().success();
     let broker = scratch.broker().expect("it was started on demand");
     if require(Requirement::Root).is_some() {
-        let known = ["/dev/null", "anon_inode:[eventpoll]", "socket"].map(str::to_owned);
+        let known = ["/dev/null", "anon_inode:[eventpoll]", "anon_inode:[timerfd]", "socket"];
+        let known = known.map(str::to_owned);
         eventually_eq("only its own descriptors are open", &BTreeSet::from(known), || {
             leftovers(broker).unwrap().descriptors.into_keys().collect()
         });
