@@ -9,14 +9,15 @@ use handfast_broker::place::PlaceError;
 use handfast_model::contract::access::AccessMask;
 use handfast_model::contract::format::LayoutError as PictureError;
 use handfast_model::contract::frame::RecordError;
-use handfast_model::contract::handle::HandleValue;
+use handfast_model::contract::handle::{HandleClass, HandleValue};
 use handfast_model::contract::status::Status;
 use handfast_model::contract::surface::SurfaceError;
 use handfast_model::object::{self, Cap, Kind};
 use handfast_model::wire::{self, Refused, WireError};
 use handfast_sync::page::LayoutError;
-use handfast_sys::process;
 use thiserror::Error as ThisError;
+
+use crate::refusal::{Counted, Denial, Refusal};
 
 /// What this crate's calls return.
 pub type Result<T> = core::result::Result<T, Error>;
@@ -101,22 +102,34 @@ pub(crate) enum Cause {
     Slots { slots: u32, limit: u32 },
     #[error("a frame's own data has at most {limit} bytes, not {bytes}")]
     UserData { bytes: usize, limit: usize },
-    #[error("{}", Denial { wanted: *wanted, granted: *granted, kind: *kind })]
+    #[error("{}", Denial { wanted: *wanted, granted: *granted, kind: *kind, owner_uid: None })]
     NotGranted { wanted: AccessMask, granted: AccessMask, kind: Kind },
     #[error(
-        "{length} bytes at {offset_bytes} are beyond the end of the memory, which has {size_bytes}"
+        "{} at {offset_bytes} {} beyond the end of the memory, which has {size_bytes}",
+        Counted(*length, "byte"),
+        if *length == 1 { "is" } else { "are" }
     )]
     OutOfRange { offset_bytes: u64, length: usize, size_bytes: usize },
     #[error("the memory can only be read: open it with the right to write, or let its maker write")]
     ReadOnly,
     #[error("the memory was opened without the right to read or write it")]
     NotMapped,
-    #[error("a surface of {subresources} subresources has none with the number {index}")]
+    #[error(
+        "a surface of {} has none with the number {index}",
+        Counted(*subresources, "subresource")
+    )]
     NoSubresource { index: u32, subresources: u32 },
     #[error("there is no row {row} in plane {plane}")]
     NoRow { plane: usize, row: u32 },
     #[error("others may write this surface too: write it with write(), not in place")]
     SharedBytes,
+    #[error(
+        "only its maker can write this surface: make it with Writers::Several \
+         (in C: HF_WRITERS_SEVERAL)"
+    )]
+    MakersAlone,
+    #[error("you may not look at its value: ask for FENCE_WAIT or FENCE_SIGNAL")]
+    ValueUnseen,
     #[error(
         "a fence or event that may only be waited for needs a program of 64 bits: open it with \
          the right to signal, or build for 64 bits"
@@ -128,14 +141,18 @@ pub(crate) enum Cause {
     NotOwner,
     #[error("{0}")]
     Robust(handfast_sync::robust::Refused),
-    #[error("{value} is no handle")]
+    #[error("{value} is no handle: it was closed here, or never was one{}", adoption(*value))]
     ValueUnknown { value: HandleValue },
+    #[error("{value} is no handle of that process: it was closed there, or never was one")]
+    ForeignValue { value: HandleValue },
     #[error("{value} is protected from being closed: take that flag off first")]
     Protected { value: HandleValue },
     #[error("the descriptor {number} is too high for a handle's value")]
     NumberTooHigh { number: i32 },
     #[error("no right is asked for: a duplicate has the same rights, or some")]
     NoRights,
+    #[error("{number} is no number of a process")]
+    NoProcessNumber { number: i32 },
     #[error("the process has ended")]
     ProcessGone,
     #[error("handles are taken out of processes of one's own user that do not hide from others")]
@@ -163,6 +180,19 @@ fn advice(error: &handfast_sys::Error) -> &'static str {
         ": this program may have no more files open; raise its limit with ulimit -n"
     } else {
         ""
+    }
+}
+
+/// How a descriptor becomes a handle, where the value is that of one.
+fn adoption(value: HandleValue) -> &'static str {
+    match value.class() {
+        HandleClass::Descriptor { .. } => {
+            "; a Rust program gives the table an inherited descriptor with HandleTable::adopt"
+        }
+        HandleClass::Ticket(_)
+        | HandleClass::Legacy { .. }
+        | HandleClass::Pseudo(_)
+        | HandleClass::Nothing => "",
     }
 }
 
@@ -202,123 +232,6 @@ impl fmt::Display for Unwelcome {
             ),
         }
     }
-}
-
-/// A model's refusal with what only the client knows: the name, and who holds it.
-struct Refusal<'a> {
-    name: Option<&'a str>,
-    error: &'a object::Error,
-}
-
-impl fmt::Display for Refusal<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Some(name), object::Error::NameTaken { pid, uid, .. }) = (self.name, self.error)
-        else {
-            if let Some(name) = self.name {
-                write!(f, "{name}: ")?;
-            }
-            if let object::Error::AccessDenied { wanted, granted, owner_uid, kind } = *self.error {
-                write!(f, "{}", Denial { wanted, granted, kind })?;
-                return write!(f, ": it belongs to user {owner_uid}");
-            }
-            if let object::Error::KindMismatch { wanted, found } = *self.error {
-                return write!(f, "it is {}, not {}", with_article(found), with_article(wanted));
-            }
-            return write!(f, "{}", self.error);
-        };
-        let Some(program) = process::program_name(*pid) else {
-            return write!(
-                f,
-                "the name {name} is taken: process {pid} has ended, but another still holds its \
-                 handle. Choose another name, or stop that process (handfast show {name})."
-            );
-        };
-        write!(f, "the name {name} is taken by {program}[{pid}]")?;
-        if *uid != process::uid() {
-            write!(f, " of user {uid}")?;
-        }
-        write!(f, ". Choose another, or stop it.")
-    }
-}
-
-fn with_article(kind: Kind) -> String {
-    format!("{} {kind}", if kind == Kind::Event { "an" } else { "a" })
-}
-
-/// `you may not read it (asked STREAM_RECEIVE, granted nothing)`.
-struct Denial {
-    wanted: AccessMask,
-    granted: AccessMask,
-    kind: Kind,
-}
-
-/// What nobody may do who lacks one of these rights.
-const fn verbs(kind: Kind) -> &'static [(AccessMask, &'static str)] {
-    match kind {
-        Kind::Stream => &[
-            (AccessMask::STREAM_SEND, "send it"),
-            (AccessMask::STREAM_RECEIVE, "read it"),
-            (AccessMask::STREAM_QUERY, "look at it"),
-        ],
-        Kind::Surface => {
-            &[(AccessMask::SURFACE_WRITE, "write it"), (AccessMask::READ_CONTROL, "read it")]
-        }
-        Kind::Fence => &[
-            (AccessMask::FENCE_SIGNAL, "signal it"),
-            (AccessMask::FENCE_WAIT, "wait for it"),
-            (AccessMask::SYNCHRONIZE, "wait for it"),
-            (AccessMask::READ_CONTROL, "look at it"),
-        ],
-        Kind::Event => &[
-            (AccessMask::EVENT_MODIFY, "set it"),
-            (AccessMask::SYNCHRONIZE, "wait for it"),
-            (AccessMask::EVENT_QUERY, "look at it"),
-        ],
-        Kind::Section => &[
-            (AccessMask::SECTION_MAP_WRITE, "write it"),
-            (AccessMask::SECTION_MAP_READ, "read it"),
-            (AccessMask::SECTION_QUERY, "look at it"),
-        ],
-    }
-}
-
-impl fmt::Display for Denial {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let wanted = self.kind.rules().mapping.map(self.wanted);
-        let missing = wanted.difference(self.granted);
-        let verb = verbs(self.kind).iter().find(|(right, _)| missing.intersects(*right));
-        let verb = verb.map_or("do that with it", |(_, verb)| verb);
-        let (asked, granted) = (Rights(wanted, self.kind), Rights(self.granted, self.kind));
-        write!(f, "you may not {verb} (asked {asked}, granted {granted})")
-    }
-}
-
-/// Rights by their names.
-struct Rights(AccessMask, Kind);
-
-impl fmt::Display for Rights {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &rights_by_name(self.0, self.1)[..] {
-            [] => f.write_str("nothing"),
-            names => f.write_str(&names.join(", ")),
-        }
-    }
-}
-
-/// The names of rights, the kind's own first; bits that nothing is called after as a number.
-pub(crate) fn rights_by_name(rights: AccessMask, kind: Kind) -> Vec<String> {
-    let of_kind = kind.rules().rights.iter().map(|(right, name)| (*name, *right));
-    let known = of_kind.filter(|(_, right)| rights.contains(*right));
-    let mut rest = rights;
-    let mut names = Vec::new();
-    for (name, right) in known.chain(rights.iter_names()) {
-        names.push(name.to_owned());
-        rest = rest.difference(right);
-    }
-    if !rest.is_empty() {
-        names.push(format!("0x{:08X}", rest.bits()));
-    }
-    names
 }
 
 impl fmt::Debug for Error {
@@ -364,11 +277,14 @@ impl Error {
             | Cause::NoSubresource { .. }
             | Cause::NoRow { .. }
             | Cause::NarrowReader
+            | Cause::NoProcessNumber { .. }
             | Cause::NothingToWaitFor
             | Cause::WaitedForTwice { .. } => ErrorKind::Invalid,
-            Cause::SharedBytes | Cause::ProcessDenied => ErrorKind::AccessDenied,
+            Cause::SharedBytes | Cause::MakersAlone | Cause::ValueUnseen | Cause::ProcessDenied => {
+                ErrorKind::AccessDenied
+            }
             Cause::OwnedAlready | Cause::NotOwner | Cause::Protected { .. } => ErrorKind::Misuse,
-            Cause::ValueUnknown { .. } => ErrorKind::HandleInvalid,
+            Cause::ValueUnknown { .. } | Cause::ForeignValue { .. } => ErrorKind::HandleInvalid,
             Cause::NumberTooHigh { .. } => ErrorKind::LimitReached,
             Cause::NoRights => ErrorKind::Invalid,
             Cause::ProcessGone => ErrorKind::Lost,
@@ -427,6 +343,11 @@ impl Error {
         None
     }
 
+    /// Whether the broker knows nothing under the ticket that it was asked for.
+    pub(crate) fn is_ticket_unknown(&self) -> bool {
+        matches!(&*self.0, Cause::Refused { error: object::Error::TicketUnknown { .. }, .. })
+    }
+
     pub(crate) fn is_stream_over(&self) -> bool {
         matches!(&*self.0, Cause::Refused { error: object::Error::StreamOver, .. })
     }
@@ -483,61 +404,5 @@ into_error!(
 impl From<Cause> for Error {
     fn from(cause: Cause) -> Self {
         Self(Box::new(cause))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(kind: Kind, wanted: AccessMask, expected: &str) {
-        let granted = AccessMask::empty();
-        let error = object::Error::AccessDenied { wanted, granted, owner_uid: 1000, kind };
-        assert_eq!(Error::refused(Some("wall"), error).to_string(), expected);
-    }
-
-    #[test]
-    fn another_kind_is_called_by_its_name() {
-        let error = object::Error::KindMismatch { wanted: Kind::Fence, found: Kind::Event };
-        let error = Error::refused(Some("go"), error);
-        assert_eq!(error.to_string(), "go: it is an event, not a fence");
-        assert_eq!(error.found_kind(), Some(Kind::Event));
-        let error = object::Error::KindMismatch { wanted: Kind::Event, found: Kind::Stream };
-        let text = Error::refused(Some("cam"), error).to_string();
-        assert_eq!(text, "cam: it is a stream, not an event");
-    }
-
-    #[test]
-    fn a_denial_says_what_was_asked_and_whose_it_is() {
-        check(
-            Kind::Stream,
-            AccessMask::STREAM_RECEIVE,
-            "wall: you may not read it (asked STREAM_RECEIVE, granted nothing): it belongs to \
-             user 1000",
-        );
-        check(
-            Kind::Stream,
-            AccessMask::GENERIC_READ,
-            "wall: you may not read it (asked STREAM_RECEIVE, STREAM_QUERY, READ_CONTROL, \
-             granted nothing): it belongs to user 1000",
-        );
-        check(
-            Kind::Fence,
-            AccessMask::FENCE_SIGNAL | AccessMask::from_bits_retain(8),
-            "wall: you may not signal it (asked FENCE_SIGNAL, 0x00000008, granted nothing): it \
-             belongs to user 1000",
-        );
-        check(
-            Kind::Fence,
-            AccessMask::READ_CONTROL,
-            "wall: you may not look at it (asked READ_CONTROL, granted nothing): it belongs to \
-             user 1000",
-        );
-        check(
-            Kind::Section,
-            AccessMask::SECTION_MAP_READ,
-            "wall: you may not read it (asked SECTION_MAP_READ, granted nothing): it belongs to \
-             user 1000",
-        );
     }
 }

@@ -235,7 +235,7 @@ impl Fence {
     /// [`crate::ErrorKind::AccessDenied`], [`crate::ErrorKind::Forked`].
     pub fn value(&self) -> Result<u64> {
         self.core.registration.check_process()?;
-        self.core.value().ok_or_else(|| self.core.denied(AccessMask::FENCE_WAIT))
+        self.core.value().ok_or_else(|| Cause::ValueUnseen.into())
     }
 
     /// Waits until the value is, or was since the call began, at least `value`.

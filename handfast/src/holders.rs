@@ -16,8 +16,9 @@ use handfast_model::object::{HeldFacts, Kind, OpeningFacts, Reply, Request};
 use handfast_sys::process;
 
 use crate::client::{Client, ObjectInfo, describe};
-use crate::error::{Cause, Result, rights_by_name};
+use crate::error::{Cause, Result};
 use crate::observed::{Gauge, Look, Reading};
+use crate::refusal::rights_by_name;
 
 /// The number that /proc gives the first name space of processes, which shows all others.
 const FIRST_NAMESPACE: u64 = 0xEFFF_FFFC;

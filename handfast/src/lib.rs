@@ -66,6 +66,7 @@ mod memory;
 mod observed;
 mod opened;
 mod receiver;
+mod refusal;
 mod section;
 mod send_frame;
 mod sender;

@@ -414,7 +414,11 @@ impl Surface {
             let start = usize::try_from(start).ok()?;
             Some(start..start.checked_add(usize::try_from(row_bytes).ok()?)?)
         });
-        let bytes = self.bytes_mut().ok_or(Cause::SharedBytes)?;
+        let refusal = match self.writers {
+            Writers::One => Cause::MakersAlone,
+            Writers::Several => Cause::SharedBytes,
+        };
+        let bytes = self.bytes_mut().ok_or(refusal)?;
         let row_of = range.and_then(|range| bytes.get_mut(range));
         row_of.ok_or_else(|| Cause::NoRow { plane, row }.into())
     }

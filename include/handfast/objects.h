@@ -734,7 +734,7 @@ int hf_value_duplicate(uint32_t value, uint32_t access, uint32_t options, uint32
  *
  * Blocking: while the broker answers.
  * Errors: NULL, HANDLE, LOST for a process that has ended, ACCESS_DENIED for another user's and for
- * rights that it may not have, INVALID, LIMIT_REACHED, KERNEL for no number of a process.
+ * rights that it may not have, INVALID also for no number of a process, LIMIT_REACHED.
  */
 int hf_value_deliver(uint32_t value, int pid, uint32_t access, uint32_t options, uint32_t *ticket);
 

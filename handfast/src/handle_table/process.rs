@@ -10,9 +10,9 @@ use handfast_model::object::{Reply, Request};
 use handfast_sys::foreign::{self, Found};
 use handfast_sys::{descriptor, pidfd};
 
+use super::HandleTable;
 use super::duplicate::{DuplicateAccess, flags_of};
 use super::entry::Entry;
-use super::{HandleTable, unknown};
 use crate::error::{Cause, Result};
 use crate::handle::{Handle, Inheritance};
 use crate::link::next_descriptor;
@@ -42,6 +42,7 @@ impl<'a> From<BorrowedFd<'a>> for OtherProcess<'a> {
 impl OtherProcess<'_> {
     fn open(self) -> Result<OwnedFd> {
         match self {
+            Self::Number(number) if number <= 0 => Err(Cause::NoProcessNumber { number }.into()),
             Self::Number(number) => pidfd::open(number).map_err(|error| {
                 if error.is_no_process() { Cause::ProcessGone } else { error.into() }.into()
             }),
@@ -73,6 +74,7 @@ impl HandleTable {
     /// [`crate::ErrorKind::HandleInvalid`]; [`crate::ErrorKind::Lost`] when the process has ended,
     /// or is in a name space that the broker does not see; [`crate::ErrorKind::AccessDenied`] when
     /// it is another user's, or may not have rights that the source does not have;
+    /// [`crate::ErrorKind::Invalid`] when the number is none of a process;
     /// [`crate::ErrorKind::LimitReached`] when too many wait for it. With `CLOSE_SOURCE` the source
     /// is closed all the same.
     ///
@@ -109,7 +111,8 @@ impl HandleTable {
     /// [`crate::ErrorKind::HandleInvalid`] when that is no handle there, or one that the process
     /// has not made yet (see "Values without a handle"); [`crate::ErrorKind::Lost`] when the
     /// process has ended; [`crate::ErrorKind::AccessDenied`] when it is another user's or hides
-    /// from others, and for rights that this process may not have.
+    /// from others, and for rights that this process may not have; [`crate::ErrorKind::Invalid`]
+    /// when the number is none of a process.
     ///
     /// # Blocking
     ///
@@ -127,17 +130,21 @@ impl HandleTable {
             HandleClass::Descriptor { number } => {
                 match foreign::read_end_of(process.as_fd(), number)? {
                     Found::ReadEnd(copy) => with_rights(Handle::from_descriptor(copy)?, access)?,
-                    Found::NoHandle => return Err(unknown(value)),
+                    Found::NoHandle => return Err(Cause::ForeignValue { value }.into()),
                     Found::Gone => return Err(Cause::ProcessGone.into()),
                     Found::Denied => return Err(Cause::ProcessDenied.into()),
                 }
             }
             HandleClass::Ticket(ticket) => {
                 let (ticket, access) = (ticket.bits(), access.wanted()?);
-                take(Request::Fetch { ticket, access }, &[process.as_fd()])?
+                let fetched = take(Request::Fetch { ticket, access }, &[process.as_fd()]);
+                fetched.map_err(|error| {
+                    let is_unknown = error.is_ticket_unknown();
+                    if is_unknown { Cause::ForeignValue { value }.into() } else { error }
+                })?
             }
             HandleClass::Legacy { .. } | HandleClass::Pseudo(_) | HandleClass::Nothing => {
-                return Err(unknown(value));
+                return Err(Cause::ForeignValue { value }.into());
             }
         };
         let entry = Entry::of_handle(handle, None)?;

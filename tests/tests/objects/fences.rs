@@ -132,6 +132,9 @@ fn who_may_only_signal_cannot_wait() {
     for order in ["fence f wait 6 0", "fence f reached 6 w"] {
         refused(&mut signaller, order, "AccessDenied", "you may not wait for it");
     }
+    all_ok(&mut signaller, &["fence d open drawn 10000"]);
+    let why = "you may not look at its value: ask for FENCE_WAIT or FENCE_SIGNAL";
+    refused(&mut signaller, "fence d value", "AccessDenied", why);
     refused(&mut signaller, "fence f share - wait h", "AccessDenied", "");
     all_ok(&mut signaller, &["fence f share - signal h", "fence g of h", "fence g signal 7"]);
     assert_eq!(maker.ask("fence f value"), "7");

@@ -47,8 +47,12 @@ fn a_value_is_four_times_its_descriptor_and_carries_the_name() {
     all_ok(&mut role, &["fence by-name open drawn", "handle copy drop"]);
     name_gone(&mut role);
     assert_eq!(role.ask("value v link"), "none");
-    invalid(&mut role, "value v close");
-    invalid(&mut role, "value v value");
+    let why = format!(
+        "{text} is no handle: it was closed here, or never was one; a Rust program gives the table \
+         an inherited descriptor with HandleTable::adopt"
+    );
+    refused(&mut role, "value v close", "HandleInvalid", &why);
+    refused(&mut role, "value v value", "HandleInvalid", &why);
     role.leave();
     check_nothing(&scratch);
 }

@@ -20,7 +20,8 @@ fn check_arrives(form: &str, size: u64, subresources: u32) {
     assert_eq!(reader.ask("surface s check 78").split(':').next(), Some("error Other"));
     assert_eq!(reader.ask("surface s object"), maker.ask("surface s object"));
     // One more than there are.
-    let why = format!("a surface of {subresources} subresources has none");
+    let plural = if subresources == 1 { "" } else { "s" };
+    let why = format!("a surface of {subresources} subresource{plural} has none");
     for role in [&mut maker, &mut reader] {
         refused(role, &format!("surface s copy {subresources}"), "Invalid", &why);
         refused(role, &format!("surface s read {size} 1"), "Invalid", "beyond the end");
@@ -64,10 +65,20 @@ fn only_its_maker_writes_a_surface_with_one_writer() {
     let scratch = Scratch::new();
     let [mut maker, mut reader] = party(&scratch);
     all_ok(&mut maker, &["surface s create picture 64x4:bgra:1:1", "surface s draw 5"]);
-    refused(&mut reader, "surface s open picture read+write", "AccessDenied", "may not write it");
+    let makers = "picture: only its maker can write it: make it with Writers::Several";
+    for rights in ["read+write", "40000000", "all"] {
+        let order = format!("surface s open picture {rights}");
+        refused(&mut reader, &order, "AccessDenied", makers);
+    }
+    let nothing = "picture: no right is asked for";
+    refused(&mut reader, "surface s open picture 0", "AccessDenied", nothing);
+    let no_right = "picture: 0x4 is no right of a surface";
+    refused(&mut reader, "surface s open picture 4", "AccessDenied", no_right);
+    refused(&mut maker, "surface s share - 0 h", "Invalid", "no right is asked for");
     all_ok(&mut reader, &["surface s open picture"]);
     refused(&mut reader, "surface s write 0 9 1", "AccessDenied", "can only be read");
-    refused(&mut reader, "surface s row 0 0 0 9", "AccessDenied", "");
+    let in_place = "only its maker can write this surface: make it with Writers::Several";
+    refused(&mut reader, "surface s row 0 0 0 9", "AccessDenied", in_place);
     assert_eq!(reader.ask("surface s in-place"), "none");
     // The same user, and root if this is root: the kernel says no, not the library.
     assert_eq!(reader.ask("protect"), "protect: permission denied");
@@ -109,6 +120,12 @@ fn several_writers_all_write() {
     let picture = "surface p create rows 4x4:bgra:1:1 several";
     all_ok(&mut maker, &[picture]);
     refused(&mut maker, "surface p row 0 0 0 1", "AccessDenied", "write it with write()");
+    // Reading is part of every opening.
+    for rights in ["write", "10000", "40000"] {
+        let why = "rows: a surface is opened to be read: ask for GENERIC_READ too";
+        let order = format!("surface q open rows {rights}");
+        refused(&mut reader, &order, "AccessDenied", why);
+    }
 }
 
 #[test]
@@ -122,7 +139,7 @@ fn sections_are_shared_by_the_same_rules() {
     assert_eq!(other.ask("section s read 4997 3"), "000707");
     assert_eq!(other.ask("section t read 4997 3"), "000808");
     refused(&mut other, "section s write 0 1 1", "AccessDenied", "can only be read");
-    refused(&mut other, "section x open one map-write", "AccessDenied", "may not write it");
+    refused(&mut other, "section x open one map-write", "AccessDenied", "only its maker can");
     all_ok(&mut other, &["section t write 0 9 1"]);
     assert_eq!(maker.ask("section t read 0 2"), "0900");
     refused(&mut reader, "section t write 0 1 1", "AccessDenied", "can only be read");

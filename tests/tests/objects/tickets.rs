@@ -89,7 +89,11 @@ fn what_is_delivered_may_be_inherited_duplicated_taken_out_and_closed_at_once() 
     // Its first use is its end.
     let ticket = deliver(&mut maker, &target, "same");
     all_ok(&mut target, &[&format!("value {ticket} close")]);
-    invalid(&mut target, &format!("value {ticket} close"));
+    let why = format!(
+        "{ticket} is no handle of this process: a ticket is good only where it was delivered, \
+         until it is closed"
+    );
+    refused(&mut target, &format!("value {ticket} close"), "HandleInvalid", &why);
     // Its number is not its value, and nobody can make it one.
     all_ok(&mut target, &["event e new auto"]);
     let lowest = value(&mut target, "value e event e");
@@ -298,9 +302,13 @@ fn what_is_no_handle_is_not_taken_out() {
     let order = format!("value t fetch {} {text} same", stranger.pid());
     refused(&mut target, &order, "HandleInvalid", "no handle that this broker made");
     for text in ["0x0", "0xc", "0x1ffffffc", "0xc0000042", "0xffffffff", "0x20000004"] {
-        invalid(&mut target, &format!("value t fetch {pid} {text} same"));
+        let why = format!("{text} is no handle of that process: it was closed there, or ");
+        refused(&mut target, &format!("value t fetch {pid} {text} same"), "HandleInvalid", &why);
     }
-    refused(&mut target, "value t fetch 0 0x20 same", "Kernel", "");
+    for number in [0, -1] {
+        let why = format!("{number} is no number of a process");
+        refused(&mut target, &format!("value t fetch {number} 0x20 same"), "Invalid", &why);
+    }
     stranger.leave();
     source.leave();
     target.leave();

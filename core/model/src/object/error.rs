@@ -1,5 +1,7 @@
 //! Why the model refuses a request: one variant for each reason a caller can act on.
 
+use core::fmt;
+
 use thiserror::Error;
 
 use crate::contract::access::AccessMask;
@@ -152,7 +154,7 @@ pub enum Error {
         kind: Kind,
     },
     /// Access 0 or bits that the kind does not define, when creating.
-    #[error("the access mask 0x{:08X} is not one this kind of object has", wanted.bits())]
+    #[error("{}", Unasked(*wanted))]
     AccessInvalid {
         /// The refused mask.
         wanted: AccessMask,
@@ -207,7 +209,10 @@ pub enum Error {
         handle: HandleId,
     },
     /// Nothing was delivered to the process under this value, or it is closed.
-    #[error("0x{ticket:X} is no handle of that process")]
+    #[error(
+        "0x{ticket:x} is no handle of this process: a ticket is good only where it was \
+         delivered, until it is closed"
+    )]
     TicketUnknown {
         /// The value.
         ticket: u32,
@@ -268,5 +273,32 @@ impl Error {
             Self::StreamOver => Status::DXGI_ERROR_DEVICE_REMOVED,
             Self::CapReached { .. } => Status::E_OUTOFMEMORY,
         }
+    }
+}
+
+/// A mask that no object is made or shared with.
+struct Unasked(AccessMask);
+
+impl fmt::Display for Unasked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("no right is asked for");
+        }
+        write!(f, "0x{:X} has rights that this kind of object does not have", self.0.bits())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString as _;
+
+    use super::*;
+
+    #[test]
+    fn a_mask_that_is_none_is_told_as_such() {
+        let told =
+            |bits| Error::AccessInvalid { wanted: AccessMask::from_bits_retain(bits) }.to_string();
+        assert_eq!(told(0), "no right is asked for");
+        assert_eq!(told(0x14), "0x14 has rights that this kind of object does not have");
     }
 }
