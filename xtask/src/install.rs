@@ -2,6 +2,7 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::fmt;
 use std::fs::{self, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -9,6 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, bail, ensure};
+
+use crate::USAGE;
 
 /// What to install where.
 #[derive(Debug)]
@@ -19,18 +22,40 @@ pub(crate) struct Install {
     profile: String,
 }
 
+/// What is wrong with what follows `install`.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Misuse {
+    /// A prefix is written into files that are used from elsewhere.
+    Relative(String),
+    Unknown,
+}
+
+impl fmt::Display for Misuse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Relative(prefix) => write!(
+                f,
+                "--prefix {prefix}: DIR must be absolute; to install elsewhere than it is used \
+                 from, set DESTDIR"
+            ),
+            Self::Unknown => f.write_str(USAGE),
+        }
+    }
+}
+
 impl Install {
     /// Reads what follows `install` on the command line.
-    pub(crate) fn parse(arguments: &[&str]) -> Option<Self> {
+    pub(crate) fn parse(arguments: &[&str]) -> Result<Self, Misuse> {
         let mut install = Self { prefix: PathBuf::from("/usr/local"), profile: "release".into() };
         for pair in arguments.chunks(2) {
             match pair {
                 ["--prefix", prefix] if prefix.starts_with('/') => install.prefix = prefix.into(),
+                ["--prefix", prefix] => return Err(Misuse::Relative((*prefix).to_owned())),
                 ["--profile", profile] => install.profile = (*profile).to_owned(),
-                _ => return None,
+                _ => return Err(Misuse::Unknown),
             }
         }
-        Some(install)
+        Ok(install)
     }
 
     /// Builds, then copies: below `DESTDIR`, if the environment has it.
@@ -150,9 +175,10 @@ mod tests {
             (Path::new("/opt/x"), "dev")
         );
         assert_eq!(Install::parse(&[]).unwrap().prefix, Path::new("/usr/local"));
-        assert!(Install::parse(&["--prefix"]).is_none());
-        assert!(Install::parse(&["--prefix", "relative"]).is_none());
-        assert!(Install::parse(&["--other", "x"]).is_none());
+        assert_eq!(Install::parse(&["--prefix"]).unwrap_err().to_string(), USAGE);
+        assert_eq!(Install::parse(&["--other", "x"]).unwrap_err().to_string(), USAGE);
+        let relative = Install::parse(&["--prefix", "out"]).unwrap_err().to_string();
+        assert!(relative.starts_with("--prefix out: DIR must be absolute"), "{relative}");
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod install;
 mod instructions;
 mod tidy;
 
+use std::fmt::Display;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -27,15 +28,15 @@ fn main() -> anyhow::Result<ExitCode> {
         ["instructions"] => instructions(Then::Compare),
         ["instructions", "--write"] => instructions(Then::Write),
         ["install", rest @ ..] => match Install::parse(rest) {
-            Some(install) => install.run(&repository()).map(|()| ExitCode::SUCCESS),
-            None => usage(),
+            Ok(install) => install.run(&repository()).map(|()| ExitCode::SUCCESS),
+            Err(misuse) => refuse(&misuse),
         },
-        _ => usage(),
+        _ => refuse(&USAGE),
     }
 }
 
-fn usage() -> anyhow::Result<ExitCode> {
-    writeln!(std::io::stderr(), "{USAGE}")?;
+fn refuse(why: &impl Display) -> anyhow::Result<ExitCode> {
+    writeln!(std::io::stderr(), "{why}")?;
     Ok(ExitCode::from(2))
 }
 
