@@ -177,8 +177,8 @@ pub(crate) enum OutputFormat {
 
 /// `handfast ls`.
 #[derive(Debug, Parser)]
-#[command(after_help = "RECEIVERS are those of a stream; of anything else it is who has it open, \
-                        its maker included.")]
+#[command(after_help = "OPEN counts the receivers of a stream, whose MAKER is its sender; of \
+                        anything else it is who has it open, its maker included.")]
 pub(crate) struct LsArgs {
     /// Show it again whenever it changes, and each second for the rates
     #[arg(short, long)]

@@ -223,12 +223,11 @@ impl Report<'_> {
                 )?;
                 writeln!(
                     text,
-                    "          holds {} clients (this one too), {} objects, {} pages, {} \
-                     descriptors, {} of shared memory",
-                    health.clients,
-                    health.objects,
-                    health.pages,
-                    health.descriptors,
+                    "          holds {} (this one too), {}, {}, {}, {} of shared memory",
+                    look::counted(health.clients, "client"),
+                    look::counted(health.objects, "object"),
+                    look::counted(health.pages, "page"),
+                    look::counted(health.descriptors, "descriptor"),
                     look::size(health.shared_bytes)
                 )?;
             }

@@ -3,23 +3,26 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::bail;
 use clap::{Parser, Subcommand};
 use handfast::{Access, Event, Reading, Reset, WaitOutcome};
 
 use crate::args::duration;
 use crate::hold;
 use crate::look::{self, advised, after, clean};
+use crate::unreached::Unreached;
 
 /// `handfast event`.
 #[derive(Debug, Parser)]
 #[command(
     after_help = "A name that is one of the commands is typed with its prefix: 'Local\\wait'.
 
+Exit codes: 0 when it came to pass, 1 when a wait was late or nobody is left who could end it,
+2 for what cannot be asked: no such name, another kind, no right to it, no broker, wrong usage.
+
 Examples:
   handfast event go create --auto &
   handfast event go set
-  handfast event go wait --timeout 2s || echo too late"
+  handfast event go wait --timeout 2s; [ $? -eq 1 ] && echo too late"
 )]
 pub(crate) struct EventArgs {
     /// Name of the event
@@ -35,6 +38,11 @@ enum Action {
     /// Reset it
     Reset,
     /// Wait until it is set, and take that if it is an auto-reset event
+    #[command(
+        after_help = "Exit codes: 0 when it was set, 1 when it was late or nobody is left who \
+                      could set it, 2 for what cannot be asked: no such name, another kind, no \
+                      right to it, no broker, wrong usage."
+    )]
     Wait {
         /// Give up after so long: 500ms, 2s, or 0 to look once
         #[arg(long, value_name = "TIME", value_parser = duration)]
@@ -101,10 +109,10 @@ fn wait(name: &str, event: &Event, timeout: Option<Duration>) -> anyhow::Result<
         None => event.wait()?,
     };
     let name = clean(name);
-    match outcome {
-        WaitOutcome::Signaled => Ok(()),
-        WaitOutcome::TimedOut => bail!("{name}: not set{}", after(timeout)),
-        WaitOutcome::Abandoned => bail!("{name}: abandoned: nobody is left to set it"),
-        WaitOutcome::Lost => bail!("{name}: lost"),
-    }
+    Err(Unreached::because(match outcome {
+        WaitOutcome::Signaled => return Ok(()),
+        WaitOutcome::TimedOut => format!("{name}: not set{}", after(timeout)),
+        WaitOutcome::Abandoned => format!("{name}: abandoned: nobody is left to set it"),
+        WaitOutcome::Lost => format!("{name}: lost"),
+    }))
 }

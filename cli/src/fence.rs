@@ -3,13 +3,13 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::bail;
 use clap::{Parser, Subcommand};
 use handfast::{Access, Fence, WaitOutcome};
 
 use crate::args::{duration, number};
 use crate::hold;
 use crate::look::{self, advised, after, clean};
+use crate::unreached::Unreached;
 
 /// `handfast fence`.
 #[derive(Debug, Parser)]
@@ -17,10 +17,13 @@ use crate::look::{self, advised, after, clean};
     after_help = "Values are typed in decimal or as 0x hexadecimal, up to 18446744073709551615.
 A name that is one of the commands is typed with its prefix: 'Local\\wait'.
 
+Exit codes: 0 when it came to pass, 1 when a wait was late or nobody is left who could end it,
+2 for what cannot be asked: no such name, another kind, no right to it, no broker, wrong usage.
+
 Examples:
   handfast fence drawn create &
   handfast fence drawn signal 5
-  handfast fence drawn wait 5 --timeout 500ms || echo too late"
+  handfast fence drawn wait 5 --timeout 500ms; [ $? -eq 1 ] && echo too late"
 )]
 pub(crate) struct FenceArgs {
     /// Name of the fence
@@ -32,6 +35,11 @@ pub(crate) struct FenceArgs {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Wait until the value is reached; fail when nobody is left who could bring it there
+    #[command(
+        after_help = "Exit codes: 0 when the value is reached, 1 when it was late or nobody is left who \
+                      could signal, 2 for what cannot be asked: no such name, another kind, no \
+                      right to it, no broker, wrong usage."
+    )]
     Wait {
         /// The value
         #[arg(value_parser = number)]
@@ -89,18 +97,19 @@ fn wait(name: &str, fence: &Fence, value: u64, timeout: Option<Duration>) -> any
         None => fence.wait(value)?,
     };
     let (name, now) = (clean(name), fence.value()?);
-    match outcome {
-        WaitOutcome::Signaled => Ok(()),
+    let words = match outcome {
+        WaitOutcome::Signaled => return Ok(()),
         WaitOutcome::TimedOut => {
-            bail!("{name}: not at {value}{}: it is at {now}", after(timeout))
+            format!("{name}: not at {value}{}: it is at {now}", after(timeout))
         }
-        WaitOutcome::Abandoned => bail!(
+        WaitOutcome::Abandoned => format!(
             "{name}: abandoned at {now}: the last who signalled it has closed it, and nobody is \
              left to bring it to {value}"
         ),
-        WaitOutcome::Lost => bail!(
+        WaitOutcome::Lost => format!(
             "{name}: lost at {now}: the last who signalled it has died, or it was set back more \
              often than it remembers; nobody can tell whether it comes to {value}"
         ),
-    }
+    };
+    Err(Unreached::because(words))
 }

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use clap::Parser;
-use handfast::{Client, Frame, Mode, Next, Receiver};
+use handfast::{Client, Frame, Kind as Object, Mode, Next, Receiver};
 use serde::Serialize;
 
 use crate::args::seconds;
@@ -87,9 +87,9 @@ pub(crate) fn run(args: &GrabArgs) -> anyhow::Result<ExitCode> {
             bail!("{name}: nothing is shared, for no broker runs");
         }
         Receiver::open_existing(name, Mode::Latest, args.wait)
-            .map_err(|error| look::advised(name, error))?
+            .map_err(|error| refused(name, error))?
     } else {
-        Receiver::open_with(name, Mode::Latest)?
+        Receiver::open_with(name, Mode::Latest).map_err(|error| refused(name, error))?
     };
     let mut had_sender = false;
     loop {
@@ -120,6 +120,16 @@ pub(crate) fn run(args: &GrabArgs) -> anyhow::Result<ExitCode> {
             let why = if had_sender { "its sender sends nothing" } else { "nobody sends it" };
             bail!("{name}: no frame in {:.1} s: {why}", args.wait.as_secs_f64());
         }
+    }
+}
+
+/// An error about a name. A surface holds a picture, so that a try at one is likely.
+fn refused(name: &str, error: handfast::Error) -> anyhow::Error {
+    let found = error.found_kind();
+    let error = look::advised(name, error);
+    match found {
+        Some(Object::Surface) => anyhow!("{error}; a surface cannot be grabbed yet"),
+        Some(Object::Stream | Object::Fence | Object::Event | Object::Section) | None => error,
     }
 }
 

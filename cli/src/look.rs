@@ -6,14 +6,14 @@ pub(crate) mod subject;
 pub(crate) mod surface;
 
 use std::borrow::Cow;
+use std::fmt::Display;
 use std::fs;
 use std::io::{self, Write as _};
 use std::time::{Duration, SystemTime};
 
 use anyhow::anyhow;
 use handfast::{
-    Client, ErrorKind, FenceState, KeyedMutexStatus, Kind, Mode, PictureInfo, Reading, Reset,
-    Writers,
+    Client, FenceState, KeyedMutexStatus, Kind, Mode, PictureInfo, Reading, Reset, Writers,
 };
 use serde::Serialize;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
@@ -44,21 +44,13 @@ pub(crate) fn connect(name: &str) -> anyhow::Result<Client> {
     running.ok_or_else(|| anyhow!("{}: nothing is shared, for no broker runs", clean(name)))
 }
 
-/// An error about a name with what to type instead, where that is known.
+/// An error about a name with the command for what bears it, if there is one.
 pub(crate) fn advised(name: &str, error: handfast::Error) -> anyhow::Error {
-    if error.kind() == ErrorKind::NotFound {
-        return anyhow!("{error}; what there is:  handfast ls");
-    }
-    let name = typed(name);
-    let show = format!("handfast show {name}");
     match error.found_kind() {
         Some(kind @ (Kind::Fence | Kind::Event)) => {
-            anyhow!("{error}; who holds it:  {show}; to use it:  handfast {kind} {name} --help")
+            anyhow!("{error}; to use it:  handfast {kind} {} --help", typed(name))
         }
-        Some(Kind::Stream | Kind::Surface | Kind::Section) => {
-            anyhow!("{error}; what it is and who holds it:  {show}")
-        }
-        None => error.into(),
+        Some(Kind::Stream | Kind::Surface | Kind::Section) | None => error.into(),
     }
 }
 
@@ -244,6 +236,12 @@ pub(crate) fn size(bytes: u64) -> String {
     format!("{value:.1} {}", unit.unwrap_or(&"TB"))
 }
 
+/// `1 object`, `2 objects`.
+pub(crate) fn counted<N: Display + PartialEq + From<u8>>(count: N, word: &str) -> String {
+    let plural = if count == N::from(1) { "" } else { "s" };
+    format!("{count} {word}{plural}")
+}
+
 /// Milliseconds with at most three digits behind the point, for JSON.
 pub(crate) fn milliseconds(time: Duration) -> f64 {
     (time.as_secs_f64() * 1e6).round() / 1e3
@@ -258,14 +256,14 @@ pub(crate) fn mode(mode: Mode) -> String {
     }
 }
 
-/// A picture in a few words: `1920x1080 BGRA8 sRGB, straight`.
+/// A picture in a few words: `1920x1080 BGRA8, sRGB, straight`.
 pub(crate) fn picture(picture: &PictureInfo) -> String {
     let &PictureInfo { width, height, format, color, alpha } = picture;
     let color = color.to_string();
     // What is full range says so only where it could be otherwise.
     let color = if format.is_yuv() { &color } else { color.trim_end_matches(" full") };
     let alpha = if format.has_alpha() { format!(", {alpha}") } else { String::new() };
-    format!("{width}x{height} {format} {color}{alpha}")
+    format!("{width}x{height} {format}, {color}{alpha}")
 }
 
 /// A word of a command to type, quoted where a shell would take it apart.
@@ -315,6 +313,12 @@ mod tests {
         let sizes = [0, 999, 1000, 8_294_400, 999_960_000, u64::MAX];
         let words: Vec<_> = sizes.map(size).into();
         assert_eq!(words, ["0 B", "999 B", "1.0 kB", "8.3 MB", "1.0 GB", "18446744.1 TB"]);
+    }
+
+    #[test]
+    fn what_is_counted_has_a_singular() {
+        let words = [0, 1, 2].map(|count: u64| counted(count, "object"));
+        assert_eq!(words, ["0 objects", "1 object", "2 objects"]);
     }
 
     #[test]

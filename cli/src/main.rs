@@ -5,8 +5,9 @@
 //!
 //! Read first: [`args`] (what may be typed), then the file of the command.
 //!
-//! Invariants: exit code 0 when it did what was asked, 1 when not, 2 for what cannot be asked;
-//! standard output carries data or answers, everything else goes to standard error.
+//! Invariants: exit code 0 when it did what was asked, 1 when not, 2 for wrong usage; of `fence` and
+//! `event` 1 for a wait that was late or has nobody left, and 2 for every other failure; standard
+//! output carries data or answers, everything else goes to standard error.
 
 #![forbid(unsafe_code)]
 
@@ -30,6 +31,7 @@ mod progress;
 mod recv;
 mod send;
 mod show;
+mod unreached;
 mod view;
 
 use std::io::Write as _;
@@ -41,10 +43,12 @@ use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use args::{Args, Command};
+use unreached::Unreached;
 
 fn main() -> ExitCode {
     let args = Args::parse();
     start_log(args.verbose);
+    let is_for_scripts = matches!(args.command, Command::Fence(_) | Command::Event(_));
     let outcome = match args.command {
         Command::Send(args) => send::run(&args),
         Command::Recv(args) => recv::run(&args),
@@ -67,7 +71,9 @@ fn main() -> ExitCode {
         Err(error) => {
             // There is nobody to tell when standard error is closed.
             drop(writeln!(std::io::stderr(), "handfast: {}", in_words(&error)));
-            ExitCode::FAILURE
+            // A script acts on a wait that was in vain, and on nothing else.
+            let is_answer = !is_for_scripts || error.is::<Unreached>();
+            if is_answer { ExitCode::FAILURE } else { ExitCode::from(2) }
         }
     }
 }

@@ -33,7 +33,8 @@ pub(crate) fn run(args: &RecvArgs) -> anyhow::Result<ExitCode> {
         Receiver::open_existing(&args.name, args.mode, ROOM)
             .map_err(|error| look::advised(&args.name, error))?
     } else {
-        Receiver::open_with(&args.name, args.mode)?
+        Receiver::open_with(&args.name, args.mode)
+            .map_err(|error| look::advised(&args.name, error))?
     };
     let mut output = if args.verify.is_some() { None } else { Some(Output::open(args)?) };
     let mut progress = Progress::new(args.quiet);

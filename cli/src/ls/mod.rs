@@ -81,16 +81,13 @@ fn closing(rows: &[Row], broker: &BrokerInfo) -> String {
 
 /// `2 streams, 1 other object.`
 fn counted(streams: usize, others: usize) -> String {
-    let many = |count: usize, word: &str| match count {
-        1 => format!("1 {word}"),
-        count => format!("{count} {word}s"),
-    };
     match (streams, others) {
         (0, 0) => "Nothing is shared.".into(),
-        (streams, 0) => format!("{}.", many(streams, "stream")),
-        (0, others) => format!("{}, no stream.", many(others, "object")),
+        (streams, 0) => format!("{}.", look::counted(streams, "stream")),
+        (0, others) => format!("{}, no stream.", look::counted(others, "object")),
         (streams, others) => {
-            format!("{}, {}.", many(streams, "stream"), many(others, "other object"))
+            let others = look::counted(others, "other object");
+            format!("{}, {others}.", look::counted(streams, "stream"))
         }
     }
 }

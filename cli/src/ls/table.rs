@@ -5,7 +5,7 @@ use terminal_size::{Height, Width, terminal_size_of};
 use super::row::Row;
 use crate::look::{columns_of, fit};
 
-const HEADS: [&str; 6] = ["NAME", "WHAT", "SENDER", "RECEIVERS", "RATE", "DROPPED"];
+const HEADS: [&str; 6] = ["NAME", "WHAT", "MAKER", "OPEN", "RATE", "DROPPED"];
 /// Columns of text can be cut so far; numbers are not cut.
 const NARROWEST: [Option<usize>; 6] = [Some(8), Some(10), Some(10), None, None, None];
 const GAP: usize = 2;
@@ -82,8 +82,8 @@ mod tests {
         check(
             None,
             &[
-                "NAME         WHAT                     SENDER           RECEIVERS  RATE  DROPPED",
-                "Global\\wall  stream  1920x1080 BGRA8  resolved[901] *  3          -     0",
+                "NAME         WHAT                     MAKER            OPEN  RATE  DROPPED",
+                "Global\\wall  stream  1920x1080 BGRA8  resolved[901] *  3     -     0",
             ],
         );
     }
@@ -91,10 +91,10 @@ mod tests {
     #[test]
     fn a_narrow_terminal_cuts_the_longest_text_first() {
         check(
-            Some(70),
+            Some(64),
             &[
-                "NAME         WHAT             SENDER          RECEIVERS  RATE  DROPPED",
-                "Global\\wall  stream  1920x1…  resolved[901]…  3          -     0",
+                "NAME         WHAT            MAKER           OPEN  RATE  DROPPED",
+                "Global\\wall  stream  1920x…  resolved[901]…  3     -     0",
             ],
         );
         check(Some(20), &["NAME      WHAT     …", "Global\\…  stream  1…"]);

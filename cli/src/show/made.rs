@@ -67,7 +67,7 @@ const fn writers_words(writers: Writers) -> &'static str {
 /// `1.2 MB (1228800 bytes)`.
 fn bytes(bytes: u64) -> String {
     match bytes {
-        0..1000 => format!("{bytes} bytes"),
+        0..1000 => look::counted(bytes, "byte"),
         _ => format!("{} ({bytes} bytes)", look::size(bytes)),
     }
 }
@@ -108,7 +108,7 @@ fn layer_bytes(desc: &SurfaceDesc) -> Option<u64> {
 fn layout_words(level: &Subresource) -> String {
     let &Subresource { offset_bytes, width, height, depth, slice_bytes, size_bytes, .. } = level;
     let Some(layout) = &level.layout else {
-        return format!("{width} bytes at {offset_bytes}");
+        return format!("{} at {offset_bytes}", look::counted(width, "byte"));
     };
     let pitches: Vec<_> =
         layout.planes().iter().map(|plane| plane.stride_bytes.to_string()).collect();

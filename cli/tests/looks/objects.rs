@@ -105,11 +105,11 @@ fn every_kind_is_listed() {
     assert_eq!(
         lines[..8],
         [
-            "NAME WHAT SENDER RECEIVERS RATE DROPPED",
-            "picture surface 640x480 BGRA8 sRGB, opaque PROCESS 1",
-            "many surface 640x480 BGRA8 sRGB, opaque, 2 layers, 3 mip levels, keyed mutex \
+            "NAME WHAT MAKER OPEN RATE DROPPED",
+            "picture surface 640x480 BGRA8, sRGB, opaque PROCESS 1",
+            "many surface 640x480 BGRA8, sRGB, opaque, 2 layers, 3 mip levels, keyed mutex \
              PROCESS 1",
-            "video surface 64x48 NV12 BT.709 limited PROCESS 1",
+            "video surface 64x48 NV12, BT.709 limited PROCESS 1",
             "bytes surface buffer of 100 B PROCESS 1",
             "numbers section 4.1 kB PROCESS 1",
             "tick fence at 18446744073709551615 PROCESS 1",
@@ -164,7 +164,7 @@ fn every_kind_is_shown() {
     let held = check(
         "picture",
         &[
-            "picture 640x480 BGRA8 sRGB, opaque",
+            "picture 640x480 BGRA8, sRGB, opaque",
             "layout 640x480 at 0, row pitch 2560, 1228800 bytes",
             "memory CPU memory (memfd), 1.2 MB (1228800 bytes)",
             sealed,
@@ -174,7 +174,7 @@ fn every_kind_is_shown() {
     let held = check(
         "many",
         &[
-            "picture 640x480 BGRA8 sRGB, opaque, 2 layers, 3 mip levels, keyed mutex",
+            "picture 640x480 BGRA8, sRGB, opaque, 2 layers, 3 mip levels, keyed mutex",
             "layout mip 0 640x480 at 0, row pitch 2560, 1228800 bytes",
             "mip 1 320x240 at 1228800, row pitch 1280, 307200 bytes",
             "mip 2 160x120 at 1536000, row pitch 768, 92032 bytes",
@@ -188,7 +188,7 @@ fn every_kind_is_shown() {
     check(
         "video",
         &[
-            "picture 64x48 NV12 BT.709 limited",
+            "picture 64x48 NV12, BT.709 limited",
             "layout 64x48 at 0, row pitches 256 256, 18240 bytes",
             "memory CPU memory (memfd), 18.2 kB (18240 bytes)",
             sealed,
@@ -260,7 +260,7 @@ fn one_waits_and_another_signals() {
     let expected = "tick is a fence at 3, and keeps its name until Ctrl-C or the end of standard \
                     input\n";
     assert_eq!(ends(made), (Some(0), expected.into()));
-    let refused = scratch.refusal(&["fence", "tick", "get"]);
+    let refused = scratch.unasked(&["fence", "tick", "get"]);
     assert_eq!(refused, "handfast: tick: no object has this name; what there is:  handfast ls\n");
     assert_eq!(scratch.files(), ["socket"]);
 }
@@ -351,18 +351,24 @@ fn names_of_another_kind_are_refused_with_what_to_type() {
     let event = "who holds it:  handfast show go; to use it:  handfast event go --help\n";
     for args in [&["fence", "go", "wait", "1"][..], &["fence", "go", "get"]] {
         let expected = format!("handfast: go: it is an event, not a fence; {event}");
-        assert_eq!(scratch.refusal(args), expected, "{args:?}");
+        assert_eq!(scratch.unasked(args), expected, "{args:?}");
     }
-    for args in [&["explain", "go"][..], &["recv", "go", "--once"]] {
+    for args in [
+        &["explain", "go"][..],
+        &["recv", "go", "--once"],
+        &["recv", "go"],
+        &["grab", "go", "never.png"],
+        &["grab", "go", "never.png", "--once"],
+    ] {
         let expected = format!("handfast: go: it is an event, not a stream; {event}");
         assert_eq!(scratch.refusal(args), expected, "{args:?}");
     }
     let fence = "who holds it:  handfast show tick; to use it:  handfast fence tick --help\n";
     for args in [&["event", "tick", "set"][..], &["event", "tick", "get"]] {
         let expected = format!("handfast: tick: it is a fence, not an event; {fence}");
-        assert_eq!(scratch.refusal(args), expected, "{args:?}");
+        assert_eq!(scratch.unasked(args), expected, "{args:?}");
     }
-    let taken = scratch.refusal(&["fence", "go", "create"]);
+    let taken = scratch.unasked(&["fence", "go", "create"]);
     assert!(taken.starts_with("handfast: the name go is taken by handfast["), "{taken}");
 }
 
@@ -385,6 +391,47 @@ fn what_cannot_be_asked_is_a_usage_error() {
         assert_eq!(output.stdout, b"", "{args:?}");
     }
     assert_eq!(scratch.files(), [""; 0]);
+}
+
+#[test]
+fn a_script_tells_a_wrong_question_from_a_late_answer() {
+    let mut scratch = Scratch::with_broker("objects-codes");
+    hold(&mut scratch, &["event", "go", "create"]);
+    hold(&mut scratch, &["fence", "tick", "create"]);
+    assert_eq!(scratch.text(&["fence", "tick", "wait", "0"]), "");
+    scratch.refusal(&["fence", "tick", "wait", "1", "--timeout", "0"]);
+    scratch.refusal(&["event", "go", "wait", "--timeout", "0"]);
+    for (args, why) in [
+        (&["fence", "tock", "wait", "1"][..], "tock: no object has this name; "),
+        (&["fence", "go", "wait", "1"], "go: it is an event, not a fence; "),
+        (&["event", "tick", "wait"], "tick: it is a fence, not an event; "),
+        (&["fence", "a\\b", "wait", "1"], "a\\b: the name has a backslash at position 1"),
+        (&["event", "", "wait"], "the name is empty\n"),
+        (&["event", "", "create"], "the name is empty\n"),
+        (&["fence", "a\\b", "create"], "a\\b: the name has a backslash at position 1"),
+        (&["event", "tick", "create"], "the name tick is taken by handfast["),
+        (&["fence", "tock", "signal", "1"], "tock: no object has this name; "),
+    ] {
+        let told = scratch.unasked(args);
+        assert!(told.starts_with(&format!("handfast: {why}")), "{args:?}: {told}");
+    }
+    for help in [&["fence", "tick", "wait", "--help"][..], &["event", "go", "wait", "--help"]] {
+        assert!(scratch.text(help).contains("1 when it was late or nobody is left"), "{help:?}");
+    }
+}
+
+#[test]
+fn a_surface_cannot_be_grabbed_yet() {
+    let (scratch, _) = with_objects("objects-grab");
+    let kind = "handfast: picture: it is a surface, not a stream; who holds it:  handfast show \
+                picture";
+    for args in [&["recv", "picture"][..], &["recv", "picture", "--once"]] {
+        assert_eq!(scratch.refusal(args), format!("{kind}\n"), "{args:?}");
+    }
+    for args in [&["grab", "picture", "a.png"][..], &["grab", "picture", "a.png", "--once"]] {
+        let expected = format!("{kind}; a surface cannot be grabbed yet\n");
+        assert_eq!(scratch.refusal(args), expected, "{args:?}");
+    }
 }
 
 #[test]

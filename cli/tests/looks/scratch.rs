@@ -81,8 +81,19 @@ impl Scratch {
     /// Standard error of a command that fails.
     #[track_caller]
     pub(crate) fn refusal(&self, args: &[&str]) -> String {
+        self.failure(1, args)
+    }
+
+    /// What a command says on standard error that cannot be asked.
+    #[track_caller]
+    pub(crate) fn unasked(&self, args: &[&str]) -> String {
+        self.failure(2, args)
+    }
+
+    #[track_caller]
+    fn failure(&self, code: i32, args: &[&str]) -> String {
         let output = self.output(args);
-        assert_eq!(output.status.code(), Some(1), "{args:?}: {output:?}");
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {output:?}");
         assert_eq!(output.stdout, b"", "{args:?}");
         String::from_utf8(output.stderr).unwrap()
     }
