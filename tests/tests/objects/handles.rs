@@ -131,7 +131,7 @@ fn a_narrower_handle_is_narrower_wherever_it_goes() {
     refused(&mut other, "fence g signal 6", "AccessDenied", "you may not signal it");
     all_ok(&mut other, &["handle w dup n all", "fence w of w", "fence w signal 6"]);
     assert_eq!(maker.ask("fence f value"), "6");
-    refused(&mut other, "handle v dup n 0x40", "AccessDenied", "asked 0x00000040");
+    refused(&mut other, "handle v dup n 0x40", "AccessDenied", "0x40 is no right of a fence");
 }
 
 #[test]

@@ -249,7 +249,8 @@ fn a_handle_is_delivered_by_pidfd_to_oneself_and_out_of_nothing() {
     // A descriptor that is no process's, and one whose process has ended.
     value(&mut maker, "value y hold file");
     refused(&mut maker, "value t deliver-by v y same", "Lost", "ended");
-    refused(&mut maker, "value t deliver v 0 same 0", "Kernel", "");
+    let why = "0 is no number of a process";
+    refused(&mut maker, "value t deliver v 0 same 0", "Invalid", why);
     target.kill();
     refused(&mut maker, "value t deliver-by v x same", "Lost", "ended");
     refused(&mut maker, &format!("value t deliver v {} same 0", target.pid()), "Lost", "ended");
@@ -301,7 +302,7 @@ fn what_is_no_handle_is_not_taken_out() {
     let text = value(&mut stranger, "value w dup v same none 0");
     let order = format!("value t fetch {} {text} same", stranger.pid());
     refused(&mut target, &order, "HandleInvalid", "no handle that this broker made");
-    for text in ["0x0", "0xc", "0x1ffffffc", "0xc0000042", "0xffffffff", "0x20000004"] {
+    for text in ["0x0", "0xC", "0x1FFFFFFC", "0xC0000042", "0xFFFFFFFF", "0x20000004"] {
         let why = format!("{text} is no handle of that process: it was closed there, or ");
         refused(&mut target, &format!("value t fetch {pid} {text} same"), "HandleInvalid", &why);
     }

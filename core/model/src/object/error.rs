@@ -210,7 +210,7 @@ pub enum Error {
     },
     /// Nothing was delivered to the process under this value, or it is closed.
     #[error(
-        "0x{ticket:x} is no handle of this process: a ticket is good only where it was \
+        "0x{ticket:X} is no handle of this process: a ticket is good only where it was \
          delivered, until it is closed"
     )]
     TicketUnknown {
