@@ -140,11 +140,8 @@ impl Denial {
 
     /// Whether a surface would have been opened that may not be read.
     fn is_unreadable(&self) -> bool {
-        let least = AccessMask::READ_CONTROL;
-        self.kind == Kind::Surface
-            && self.wanted == least
-            && !self.granted.is_empty()
-            && !self.granted.contains(least)
+        let is_surface = self.kind == Kind::Surface;
+        is_surface && self.wanted == AccessMask::READ_CONTROL && !self.granted.is_empty()
     }
 }
 
@@ -305,6 +302,12 @@ mod tests {
             "wall: you may not write it (asked SURFACE_WRITE, granted nothing): it belongs to \
              user UID",
         );
+        check(
+            Kind::Surface,
+            AccessMask::READ_CONTROL,
+            "wall: you may not read it (asked READ_CONTROL, granted nothing): it belongs to \
+             user UID",
+        );
         check_own(
             Kind::Fence,
             (AccessMask::FENCE_SIGNAL, AccessMask::FENCE_WAIT),
@@ -340,6 +343,13 @@ mod tests {
             (AccessMask::SURFACE_WRITE, AccessMask::READ_CONTROL),
             "wall: you may not write it (asked SURFACE_WRITE, granted READ_CONTROL)",
         );
+        // Another right than the maker's.
+        check_own(
+            Kind::Surface,
+            (AccessMask::SYNCHRONIZE, AccessMask::STANDARD_REQUIRED),
+            "wall: you may not do that with it (asked SYNCHRONIZE, granted DELETE, \
+             READ_CONTROL, WRITE_DAC, WRITE_OWNER)",
+        );
     }
 
     #[test]
@@ -353,5 +363,10 @@ mod tests {
             let told = format!("wall: {read} (asked {name} alone)");
             check_own(Kind::Surface, (AccessMask::READ_CONTROL, asked), &told);
         }
+        check_own(
+            Kind::Surface,
+            (AccessMask::SURFACE_WRITE, AccessMask::DELETE),
+            "wall: you may not write it (asked SURFACE_WRITE, granted DELETE)",
+        );
     }
 }

@@ -266,3 +266,16 @@ impl Level {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_byte_is_told_in_the_singular() {
+        let layout = |width| levels(&SurfaceDesc::buffer(width)).iter().map(layout_words).collect();
+        let told: [Vec<String>; 2] = [1, 2].map(layout);
+        assert_eq!(told, [["1 byte at 0"], ["2 bytes at 0"]]);
+        assert_eq!([1, 999, 1000].map(bytes), ["1 byte", "999 bytes", "1.0 kB (1000 bytes)"]);
+    }
+}

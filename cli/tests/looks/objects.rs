@@ -336,6 +336,8 @@ fn a_manual_reset_event_stays_set() {
 fn looking_takes_nothing() {
     let mut scratch = Scratch::with_broker("objects-quiet");
     hold(&mut scratch, &["event", "go", "create", "--auto"]);
+    let doctor = scratch.text(&["doctor"]);
+    assert!(doctor.contains(" (this one too), 1 object, "), "{doctor}");
     scratch.text(&["event", "go", "set"]);
     for args in [&["ls"][..], &["ls", "--json"], &["show", "go"], &["event", "go", "get"]] {
         scratch.text(args);
