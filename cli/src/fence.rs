@@ -36,9 +36,9 @@ pub(crate) struct FenceArgs {
 enum Action {
     /// Wait until the value is reached; fail when nobody is left who could bring it there
     #[command(
-        after_help = "Exit codes: 0 when the value is reached, 1 when it was late or nobody is left who \
-                      could signal, 2 for what cannot be asked: no such name, another kind, no \
-                      right to it, no broker, wrong usage."
+        after_help = "Exit codes: 0 when the value is reached, 1 when it was late or nobody is \
+                      left who could signal, 2 for what cannot be asked: no such name, another \
+                      kind, no right to it, no broker, wrong usage."
     )]
     Wait {
         /// The value

@@ -5,9 +5,9 @@
 //!
 //! Read first: [`args`] (what may be typed), then the file of the command.
 //!
-//! Invariants: exit code 0 when it did what was asked, 1 when not, 2 for wrong usage; of `fence` and
-//! `event` 1 for a wait that was late or has nobody left, and 2 for every other failure; standard
-//! output carries data or answers, everything else goes to standard error.
+//! Invariants: exit code 0 when it did what was asked, 1 when not, 2 for wrong usage; of `fence`
+//! and `event` 1 for a wait that was late or has nobody left, and 2 for every other failure;
+//! standard output carries data or answers, everything else goes to standard error.
 
 #![forbid(unsafe_code)]
 

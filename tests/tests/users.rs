@@ -147,6 +147,15 @@ fn a_stream_of_another_user_cannot_be_read_and_the_refusal_says_why() {
         let text = refused.stderr_text();
         assert!(text.contains("you may not") && text.contains("belongs to user 0"), "{text}");
     }
+    // To a script that is another failure than a wait that was late.
+    let _fence = all.run(0, &["fence", "Global\\go", "create"]);
+    eventually("the fence is there", || {
+        all.run(0, &["ls", "--json"]).finish().success().contains("Global\\\\go")
+    });
+    let refused = all.run(NOBODY, &["fence", "Global\\go", "wait", "1"]).finish();
+    refused.code(2);
+    let text = refused.stderr_text();
+    assert!(text.contains("you may not wait for it") && text.contains("user 0"), "{text}");
     // Seen, but no more: its name stands in the listing.
     let listed = all.run(NOBODY, &["ls", "--json"]).finish().success();
     assert!(listed.contains("Global\\\\wall"), "{listed}");
