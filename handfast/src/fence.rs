@@ -29,7 +29,8 @@ use crate::words::{Futex, PrivateWords, SharedWords, sleep};
 /// A process counts as one who signals it if it made it or has signalled it. When the last of
 /// those drops the fence, waits end with [`WaitOutcome::Abandoned`]; when it ends without that, be
 /// it killed or by [`std::process::exit`], with [`WaitOutcome::Lost`]; until somebody signals it
-/// again. The broker says so: if it was killed, nobody does, and a wait without an end has none.
+/// again. The latter the broker says: if it was killed, nobody does, and a wait without an end has
+/// none.
 ///
 /// One fence says that a picture is drawn, not that it may be drawn over: before drawing again
 /// wait, with an end, for a second one that the reader signals (the examples `produce` and
@@ -251,7 +252,8 @@ impl Fence {
     /// # Blocking
     ///
     /// Until then, or until nobody is left who could signal. Nobody says the latter in the process
-    /// that made the fence, nor where the broker was killed: there [`Self::wait_timeout`] is safer.
+    /// that made the fence, nor of one that was killed after the broker was: there
+    /// [`Self::wait_timeout`] is safer.
     pub fn wait(&self, value: u64) -> Result<WaitOutcome> {
         self.core.wait(value, None)
     }
@@ -340,6 +342,17 @@ impl Fence {
 pub(crate) struct CoreWait {
     wait: Wait,
     private: bool,
+}
+
+impl Drop for Core {
+    fn drop(&mut self) {
+        // Who waits is told here and now; the broker may be gone.
+        if let (Some(Shared::Writable { fence, seat }), Some(opened)) =
+            (self.shared.get(), self.registration.opened())
+        {
+            opened.leave_seat(seat, || fence.release(seat));
+        }
+    }
 }
 
 impl Core {

@@ -237,6 +237,11 @@ impl Opened {
         self.session.seat(self.object, number)
     }
 
+    /// Gives the seat up, if this opening is the last to have it.
+    pub(crate) fn leave_seat(&self, seat: &Arc<Seat>, leave: impl FnOnce()) {
+        self.session.leave_seat(self.object, seat, leave);
+    }
+
     /// Makes another share over it.
     pub(crate) fn share<H: NewHandle>(&self, name: Option<&str>, access: AccessMask) -> Result<H> {
         let (opening, form) = (self.opening, H::FORM);

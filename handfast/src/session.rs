@@ -235,6 +235,20 @@ impl Session {
         Ok(seat)
     }
 
+    /// Gives a seat up, if nobody else here has it: whoever opens the object from now on gets one
+    /// that has said nothing yet. In a forked child it is the parent's.
+    pub(crate) fn leave_seat(&self, object: ObjectId, seat: &Arc<Seat>, leave: impl FnOnce()) {
+        if !self.process.is_own() {
+            return;
+        }
+        let mut seats = lock(&self.seats);
+        // The table keeps none alive, and gives none out while it is locked.
+        if Arc::strong_count(seat) == 1 {
+            seats.remove(&object);
+            leave();
+        }
+    }
+
     /// Gives an opening back, without waiting for anybody. In a forked child it is the parent's,
     /// and stays.
     pub(crate) fn drop_opening(self: &Arc<Self>, opening: OpeningId) {

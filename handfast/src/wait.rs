@@ -26,8 +26,8 @@ use crate::words::sleep;
 /// A panic that unwinds drops what it passes: a fence is `Abandoned`. A process that is killed, or
 /// ends by [`std::process::exit`] with a fence open, drops nothing: it is `Lost`.
 ///
-/// That a fence is `Abandoned` or `Lost` the broker says: where the broker was killed, nobody does,
-/// however who signals ends then. Give waits an end, as [`Fence::wait_timeout`] does.
+/// That a fence is `Lost` the broker says: where the broker was killed, nobody does. Give waits an
+/// end, as [`Fence::wait_timeout`] does. `Abandoned` takes no broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WaitOutcome {
     /// What was waited for has happened.

@@ -420,7 +420,7 @@ int hf_fence_value(const hf_fence *fence, uint64_t *value);
  * HF_TIMED_OUT. At once HF_ABANDONED when the last process that signals has destroyed the fence,
  * HF_LOST when it has ended without; both until somebody signals again. Its maker is one who
  * signals as long as it has it, and so is not told that others died. No broker takes part, but it
- * is the broker that says HF_ABANDONED and HF_LOST: if it was killed, nobody does.
+ * is the broker that says HF_LOST: if it was killed, nobody does.
  *
  * Blocking: at most `timeout_ms`, which is better not without an end where nobody might say that
  * who signals is gone.

@@ -148,3 +148,35 @@ fn what_is_open_works_when_the_broker_is_gone_and_what_is_new_has_a_new_one() {
     other.leave();
     check_nothing(&scratch);
 }
+
+#[test]
+fn who_drops_a_fence_is_missed_without_a_broker_too() {
+    for signal in [Signal::STOP, Signal::KILL] {
+        let scratch = Scratch::new();
+        let [mut maker, mut other, mut third] = party(&scratch);
+        all_ok(&mut maker, &["fence f create fence 0", "fence g create second 0"]);
+        all_ok(&mut other, &["fence f open fence", "fence g open second", "fence h open second"]);
+        all_ok(&mut third, &["fence f open fence wait", "fence g open second"]);
+        all_ok(&mut other, &["fence g signal 1"]);
+        let broker = scratch.broker().expect("it is there");
+        signal_broker(&scratch, broker, signal);
+        // Its only signaller leaves.
+        begin(&mut third, "fence f wait 1");
+        all_ok(&mut maker, &["fence f drop"]);
+        assert_eq!(third.hear(), "Abandoned", "{signal:?}");
+        // Two signal the second one, one of them through two openings.
+        begin(&mut third, "fence g wait 2");
+        all_ok(&mut maker, &["fence g drop"]);
+        all_ok(&mut other, &["fence h drop"]);
+        asleep(&third);
+        all_ok(&mut other, &["fence g drop"]);
+        assert_eq!(third.hear(), "Abandoned", "{signal:?}");
+        if signal == Signal::STOP {
+            signal_broker(&scratch, broker, Signal::CONT);
+            // Whoever comes back signals again, and counts again.
+            refused(&mut other, "fence g open second", "NotFound", "");
+            all_ok(&mut third, &["fence g signal 3"]);
+            assert_eq!(third.ask("fence g wait 3 0"), "Signaled");
+        }
+    }
+}

@@ -1,12 +1,14 @@
-//! What the broker does with a fence's page: making it, and speaking for those who have gone.
+//! What the broker does with a fence's page: making it, and speaking for those who have gone. Who
+//! goes and knows it speaks for itself.
 //!
 //! It trusts nothing that it reads there; what it decides by, it has from elsewhere.
 
-use super::hint;
 use super::layout::{ORPHAN_ABANDONED, ORPHAN_LIVE, ORPHAN_LOST, Page};
+use super::{Fence, hint};
 use crate::atomic::Ordering;
 use crate::page::{self, LayoutError, LongMemory, PageKind, WORD_READERS};
 use crate::park::Park;
+use crate::seat::Seat;
 use crate::turn;
 
 /// How a client's last opening of a fence has gone.
@@ -67,11 +69,26 @@ pub fn seat_taken(memory: &impl LongMemory, seat: u32, signaller: Signaller) {
 ///
 /// If it died, everybody is woken, whatever it was about to do.
 pub fn leave(memory: &impl LongMemory, seat: u32, cause: Gone, park: &impl Park) {
-    let Ok(page) = Page::long_enough(memory) else { return };
+    if let Ok(page) = Page::long_enough(memory) {
+        leave_page(&page, seat, cause, park);
+    }
+}
+
+impl<M: LongMemory, P: Park> Fence<M, P> {
+    /// Says that this client signals no more, as [`leave`] does when it was released: who waits is
+    /// told without the broker, which may say it once more.
+    ///
+    /// Nobody here uses the seat from then on: who opens the fence again begins with a new one.
+    pub fn release(&self, seat: &Seat) {
+        leave_page(&self.page, seat.number(), Gone::Released, &self.park);
+    }
+}
+
+fn leave_page<M: LongMemory>(page: &Page<M>, seat: u32, cause: Gone, park: &impl Park) {
     let was_signaller = page
         .seat(seat)
         .is_some_and(|(long, bit)| long.fetch_and(!bit, Ordering::SeqCst) & bit != 0);
-    let orphaned = was_signaller && orphan(&page, cause);
+    let orphaned = was_signaller && orphan(page, cause);
     if orphaned || cause == Gone::Died {
         turn::bump(page.word(), park);
     }

@@ -416,3 +416,20 @@ fn a_wait_follows_a_fence_that_moves() {
         mover.join().unwrap();
     });
 }
+
+/// The last two signallers leave at once, each for itself.
+#[test]
+fn a_sleeper_hears_of_two_who_leave_at_once() {
+    explore(3, || {
+        let world = with_seats();
+        for seat in 0..2 {
+            seat_taken(&world.page, seat, Signaller::Yes);
+        }
+        let waiter = world.waits(5);
+        let other = world.clone();
+        let leaves = thread::spawn(move || other.fence.release(&Seat::new(1).unwrap()));
+        world.fence.release(&Seat::new(0).unwrap());
+        assert_eq!(waiter.join().unwrap(), Look::Abandoned);
+        leaves.join().unwrap();
+    });
+}
