@@ -37,10 +37,31 @@ pub(crate) struct Session {
     /// Whether a thread waits until the broker listens, to tell it of them.
     telling: AtomicBool,
     /// This process's seats at the pages of the objects that it has open.
-    seats: Mutex<BTreeMap<ObjectId, Weak<Seat>>>,
+    seats: Mutex<Seats>,
     /// Mapped pages of objects of its own that are gone.
     pub(crate) spares: Spares,
 }
+
+/// A process's seats, some of which nobody has any more.
+#[derive(Debug, Default)]
+struct Seats {
+    known: BTreeMap<ObjectId, Weak<Seat>>,
+    /// How many there may be before those that nobody has are forgotten.
+    sweep_at: usize,
+}
+
+impl Seats {
+    /// Forgets what nobody has, when there may be as many of those as of the others.
+    fn sweep(&mut self) {
+        if self.known.len() >= self.sweep_at {
+            self.known.retain(|_, seat| seat.strong_count() > 0);
+            self.sweep_at = 2 * self.known.len() + SEATS_LEFT;
+        }
+    }
+}
+
+/// Seats that nobody has are forgotten by so many at a time.
+const SEATS_LEFT: usize = 16;
 
 /// What one process of a line of processes, forked from one another, has. What its forebears left
 /// locked or half made stays so, and is never touched again.
@@ -191,7 +212,7 @@ fn current(look: Look) -> Result<Arc<Session>> {
         notes: notes.map(Mutex::new),
         dropped: Mutex::new(VecDeque::new()),
         telling: AtomicBool::new(false),
-        seats: Mutex::new(BTreeMap::new()),
+        seats: Mutex::new(Seats::default()),
         spares: Spares::default(),
     });
     *held = Some(Arc::clone(&session));
@@ -225,13 +246,13 @@ impl Session {
     /// reservations apart by it.
     pub(crate) fn seat(&self, object: ObjectId, number: u32) -> Result<Arc<Seat>> {
         let mut seats = lock(&self.seats);
-        let known = seats.get(&object).and_then(Weak::upgrade);
+        let known = seats.known.get(&object).and_then(Weak::upgrade);
         if let Some(seat) = known.filter(|seat| seat.number() == number) {
             return Ok(seat);
         }
-        seats.retain(|_, seat| seat.strong_count() > 0);
+        seats.sweep();
         let seat = Arc::new(Seat::new(number).ok_or(Cause::Unexpected)?);
-        seats.insert(object, Arc::downgrade(&seat));
+        seats.known.insert(object, Arc::downgrade(&seat));
         Ok(seat)
     }
 
@@ -244,7 +265,7 @@ impl Session {
         let mut seats = lock(&self.seats);
         // The table keeps none alive, and gives none out while it is locked.
         if Arc::strong_count(seat) == 1 {
-            seats.remove(&object);
+            seats.known.remove(&object);
             leave();
         }
     }
