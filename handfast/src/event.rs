@@ -408,9 +408,16 @@ impl Core {
         match (self.shared.get(), &self.private) {
             (Some(Shared::Writable { event, .. }), _) => event.arm(),
             (Some(Shared::ReadOnly(event)), _) => Some(event.arm()),
-            (None, Some(private)) => private.event.arm(),
+            (None, Some(private)) => self.unless_moved(private.event.arm()),
             (None, None) => None,
         }
+    }
+
+    /// What was armed in private memory, unless the event has moved from there: who moves it shows
+    /// the new page before it begins the old one's last turn, so a sleeper that saw that turn begin
+    /// finds the page here.
+    fn unless_moved<'a>(&self, armed: Option<Watched<'a>>) -> Option<Watched<'a>> {
+        armed.filter(|_| self.shared.get().is_none())
     }
 
     /// Sets it, for a wait that has ended. The opening's rights were looked at when it began.
@@ -585,8 +592,9 @@ impl<'a> handfast_sync::wait::Waitable<'a> for CoreTicket<'a> {
     }
 
     fn arm(&mut self) -> Option<Watched<'a>> {
+        let core = self.core;
         match self.home() {
-            Home::Private(ticket, _) => ticket.ticket.arm(),
+            Home::Private(ticket, _) => core.unless_moved(ticket.ticket.arm()),
             Home::Shared(shared) => shared.arm(),
             Home::Passed | Home::Nowhere => None,
         }

@@ -458,7 +458,12 @@ impl Core {
             // It has moved: look again first.
             (Some(_), _) if wait.private => None,
             (Some(shared), _) => shared.arm(&mut wait.wait),
-            (None, Some(private)) => private.fence.arm(&mut wait.wait),
+            // Who moves it shows the new page before it begins the old one's last turn: a sleeper
+            // that saw that turn begin finds the page here.
+            (None, Some(private)) => {
+                let armed = private.fence.arm(&mut wait.wait);
+                armed.filter(|_| self.shared.get().is_none())
+            }
             (None, None) => None,
         }
     }
