@@ -9,7 +9,7 @@ use super::id::{ClientId, HandleId, OpeningId, PageId};
 use super::manager::Manager;
 use super::op;
 use super::reply::HeldFacts;
-use super::request::{Came, HandleForm, Request};
+use super::request::{Came, HandleForm, LooksAt, Request};
 use super::spec::View;
 use super::state::{Body, Holder};
 
@@ -34,37 +34,11 @@ impl Manager {
         request: &Request,
         came: Came,
     ) -> Vec<ClientId> {
-        let share = match request {
-            Request::Create { name: Some(name), .. }
-            | Request::StreamCreate { name: Some(name), .. }
-            | Request::Share { name: Some(name), .. }
-            | Request::Open { name, .. }
-            | Request::OpenHandle { name, .. }
-            | Request::WatchName { name, .. } => self.share_named(client, name),
-            Request::List { .. } => return self.holders(client),
-            // Those that are gone give room to the one that is made.
-            Request::Duplicate { .. } | Request::Deliver { .. } => {
-                self.share_shown(came).and_then(|share| self.shares.get(&share))
-            }
-            Request::Create { name: None, .. }
-            | Request::StreamCreate { name: None, .. }
-            | Request::OpenPresented { .. }
-            | Request::QueryPresented
-            | Request::Redeem { .. }
-            | Request::Fetch { .. }
-            | Request::Openings { .. }
-            | Request::Share { name: None, .. }
-            | Request::Drop { .. }
-            | Request::DropHandle { .. }
-            | Request::Mapped { .. }
-            | Request::WatchAll { .. }
-            | Request::Unwatch { .. }
-            | Request::Query { .. }
-            | Request::StreamJoin { .. }
-            | Request::StreamGeneration { .. }
-            | Request::StreamPublish { .. }
-            | Request::StreamStock { .. }
-            | Request::StreamInspect { .. } => None,
+        let share = match request.looks_at() {
+            LooksAt::Name(name) => self.share_named(client, name),
+            LooksAt::Shown => self.share_shown(came).and_then(|share| self.shares.get(&share)),
+            LooksAt::Everything => return self.holders(client),
+            LooksAt::Ticket(_) | LooksAt::Nothing => None,
         };
         let handles = share.into_iter().flat_map(|share| &share.handles);
         let holders: BTreeSet<_> = handles.filter_map(|handle| self.holder(*handle)).collect();

@@ -16,7 +16,7 @@ use super::name::{NameRef, RawName};
 use super::names::Names;
 use super::op;
 use super::reply::Reply;
-use super::request::{Came, Request, Resources, Takes};
+use super::request::{Came, LooksAt, Request, Resources, Takes};
 use super::snapshot::{self, SnapshotError};
 use super::spare;
 use super::state::{Client, Counters, Deliveries, Handle, Object, Share, Usage, Watchers};
@@ -218,37 +218,15 @@ impl Manager {
         request: &Request,
         came: Came,
     ) -> Vec<HandleId> {
-        let name = match request {
-            Request::Create { name: Some(name), .. }
-            | Request::StreamCreate { name: Some(name), .. }
-            | Request::Share { name: Some(name), .. }
-            | Request::Open { name, .. }
-            | Request::OpenHandle { name, .. }
-            | Request::WatchName { name, .. } => name,
-            Request::List { .. } => return self.handle_ids(),
-            // Copies that are gone give room to the one that is made.
-            Request::Duplicate { .. } | Request::Deliver { .. } => return self.siblings(came),
-            Request::Fetch { ticket, .. } => return self.siblings_of_ticket(*ticket),
-            Request::Create { name: None, .. }
-            | Request::StreamCreate { name: None, .. }
-            | Request::OpenPresented { .. }
-            | Request::QueryPresented
-            | Request::Redeem { .. }
-            | Request::Openings { .. }
-            | Request::Share { name: None, .. }
-            | Request::DropHandle { .. }
-            | Request::Drop { .. }
-            | Request::Mapped { .. }
-            | Request::WatchAll { .. }
-            | Request::Unwatch { .. }
-            | Request::Query { .. }
-            | Request::StreamJoin { .. }
-            | Request::StreamGeneration { .. }
-            | Request::StreamPublish { .. }
-            | Request::StreamStock { .. }
-            | Request::StreamInspect { .. } => return Vec::new(),
-        };
-        self.share_named(client, name).map_or_else(Vec::new, |share| share.handles.to_vec())
+        match request.looks_at() {
+            LooksAt::Name(name) => {
+                self.share_named(client, name).map_or_else(Vec::new, |share| share.handles.to_vec())
+            }
+            LooksAt::Shown => self.siblings(came),
+            LooksAt::Ticket(ticket) => self.siblings_of_ticket(ticket),
+            LooksAt::Everything => self.handle_ids(),
+            LooksAt::Nothing => Vec::new(),
+        }
     }
 
     /// The handles of the share that a handle is of.

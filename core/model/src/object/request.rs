@@ -243,7 +243,56 @@ pub struct Process {
     pub token: Token,
 }
 
+/// Of what the handles decide the answer to a request: any may have been closed or dropped without
+/// the broker having heard of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LooksAt<'a> {
+    /// The share that bears a name.
+    Name(&'a RawName),
+    /// The share of the handle that came along: copies that are gone give room to one that is made.
+    Shown,
+    /// The share of what was delivered under a ticket, likewise.
+    Ticket(u32),
+    /// Every share.
+    Everything,
+    /// None.
+    Nothing,
+}
+
 impl Request {
+    /// Of what the handles decide the answer.
+    pub(super) const fn looks_at(&self) -> LooksAt<'_> {
+        match self {
+            Self::Create { name: Some(name), .. }
+            | Self::StreamCreate { name: Some(name), .. }
+            | Self::Share { name: Some(name), .. }
+            | Self::Open { name, .. }
+            | Self::OpenHandle { name, .. }
+            | Self::WatchName { name, .. } => LooksAt::Name(name),
+            Self::Duplicate { .. } | Self::Deliver { .. } => LooksAt::Shown,
+            Self::Fetch { ticket, .. } => LooksAt::Ticket(*ticket),
+            Self::List { .. } => LooksAt::Everything,
+            Self::Create { name: None, .. }
+            | Self::StreamCreate { name: None, .. }
+            | Self::Share { name: None, .. }
+            | Self::OpenPresented { .. }
+            | Self::QueryPresented
+            | Self::Redeem { .. }
+            | Self::Openings { .. }
+            | Self::DropHandle { .. }
+            | Self::Drop { .. }
+            | Self::Mapped { .. }
+            | Self::WatchAll { .. }
+            | Self::Unwatch { .. }
+            | Self::Query { .. }
+            | Self::StreamJoin { .. }
+            | Self::StreamGeneration { .. }
+            | Self::StreamPublish { .. }
+            | Self::StreamStock { .. }
+            | Self::StreamInspect { .. } => LooksAt::Nothing,
+        }
+    }
+
     /// Whether the time at which it is asked is written down.
     #[must_use]
     pub const fn is_dated(&self) -> bool {
