@@ -136,8 +136,7 @@ impl World {
     fn open(&mut self, names: Vec<Request>) -> anyhow::Result<f64> {
         timed(|| {
             for request in &names {
-                black_box(self.manager.handles_to_poll(self.client, request, Came::Nothing));
-                black_box(self.manager.holders_to_hear(self.client, request, Came::Nothing));
+                black_box(self.manager.concerned(self.client, request, Came::Nothing));
                 let opened = ask(&mut self.manager, self.client, request)?;
                 let Reply::Opened { opening, .. } = opened else { bail!("{opened:?}") };
                 ask(&mut self.manager, self.client, &Request::Drop { opening })?;
@@ -153,8 +152,7 @@ impl World {
         let names: Vec<_> = (0..TURNS).map(|turn| create(EVENT, name(first + turn))).collect();
         timed(|| {
             for request in &names {
-                black_box(self.manager.handles_to_poll(self.client, request, Came::Nothing));
-                black_box(self.manager.holders_to_hear(self.client, request, Came::Nothing));
+                black_box(self.manager.concerned(self.client, request, Came::Nothing));
                 let made = ask(&mut self.manager, self.client, request)?;
                 let Reply::Created { opening, handle, .. } = made else { bail!("{made:?}") };
                 ask(&mut self.manager, self.client, &Request::Drop { opening })?;

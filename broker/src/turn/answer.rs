@@ -175,11 +175,13 @@ impl Broker {
             self.take_all_notes();
         }
         let (came, mut brought) = self.take_in(request, descriptors);
-        let stale = self.manager.handles_to_poll(client, request, came);
-        self.end_processes(self.manager.processes_awaited(&stale));
-        let closed = self.store.closed_among(&stale);
-        self.handles_gone(&closed);
-        for holder in self.manager.holders_to_hear(client, request, came) {
+        let concerned = self.manager.concerned(client, request, came);
+        self.end_processes(concerned.processes);
+        if !concerned.handles.is_empty() {
+            let closed = self.store.closed_among(&concerned.handles);
+            self.handles_gone(&closed);
+        }
+        for holder in concerned.holders {
             self.hear_out(holder);
         }
 
@@ -283,7 +285,9 @@ impl Broker {
         if let Some(Payload { read_only, writable, .. }) = brought.payload {
             self.undertaker.bury([read_only].into_iter().chain(writable).collect());
         }
-        self.undertaker.bury(brought.process.into_iter().map(OwnedFd::from).collect());
+        if let Some(process) = brought.process {
+            self.undertaker.bury(vec![process.into()]);
+        }
         answer
     }
 

@@ -1,17 +1,17 @@
 //! Handles that clients hold by number: whom to ask about them, and what can be told of them.
 
-use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use crate::contract::access::AccessMask;
+use crate::contract::handle::Ticket;
 
-use super::id::{ClientId, HandleId, OpeningId, PageId};
+use super::id::{ClientId, HandleId, OpeningId, PageId, ProcessId};
 use super::manager::Manager;
 use super::op;
 use super::reply::HeldFacts;
 use super::request::{Came, HandleForm, LooksAt, Request};
 use super::spec::View;
-use super::state::{Body, Holder};
+use super::state::{Body, Handle, Holder, Share};
 
 impl HandleForm {
     /// How many pipes a handle of this form takes.
@@ -23,32 +23,76 @@ impl HandleForm {
     }
 }
 
+/// What decides the answer to a request, and may have changed without the broker having heard of it.
+/// The broker asks the kernel and the clients first, so that a name is free the moment its last
+/// handle is closed or dropped.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Concerned {
+    /// Handles that are descriptors. The broker reports those that are closed.
+    pub handles: Vec<HandleId>,
+    /// Processes that the broker keeps handles for. Where one has ended, its handles are closed,
+    /// although the broker has their ends.
+    pub processes: Vec<ProcessId>,
+    /// Other clients that hold a handle by number. The broker lets each be heard.
+    pub holders: Vec<ClientId>,
+}
+
+impl Concerned {
+    fn add(&mut self, id: HandleId, handle: &Handle, asking: ClientId) {
+        match handle.holder {
+            Holder::Descriptor => self.handles.push(id),
+            Holder::Client(holder) if holder != asking => self.holders.push(holder),
+            Holder::Client(_) => {}
+        }
+        self.processes.extend(handle.delivered.map(|(process, _)| process));
+    }
+}
+
 impl Manager {
-    /// Clients other than `client` that may hold by number what decides the answer to `request`,
-    /// and may be gone or have dropped it without the broker having heard of it. The broker lets
-    /// each be heard first, so that a name is free the moment its last handle is dropped.
+    /// What the answer to `request` depends on.
     #[must_use]
-    pub fn holders_to_hear(
-        &self,
-        client: ClientId,
-        request: &Request,
-        came: Came,
-    ) -> Vec<ClientId> {
-        let share = match request.looks_at() {
-            LooksAt::Name(name) => self.share_named(client, name),
-            LooksAt::Shown => self.share_shown(came).and_then(|share| self.shares.get(&share)),
-            LooksAt::Everything => return self.holders(client),
-            LooksAt::Ticket(_) | LooksAt::Nothing => None,
-        };
-        let handles = share.into_iter().flat_map(|share| &share.handles);
-        let holders: BTreeSet<_> = handles.filter_map(|handle| self.holder(*handle)).collect();
-        holders.into_iter().filter(|holder| *holder != client).collect()
+    pub fn concerned(&self, client: ClientId, request: &Request, came: Came) -> Concerned {
+        let mut concerned = Concerned::default();
+        match request.looks_at() {
+            LooksAt::Name(name) => {
+                let share = self.share_named(client, name);
+                self.add_concerned(&mut concerned, share, client);
+            }
+            LooksAt::Shown => self.add_concerned(&mut concerned, self.share_shown(came), client),
+            LooksAt::Ticket(ticket) => {
+                // Whoever has it.
+                let ticket = Ticket::parse(ticket);
+                let known = ticket.iter().flat_map(|ticket| {
+                    self.deliveries.values().filter_map(move |known| known.get(ticket))
+                });
+                for delivery in known {
+                    let share = self.share_shown(Came::Handle(delivery.handle()));
+                    self.add_concerned(&mut concerned, share, client);
+                }
+            }
+            LooksAt::Everything => {
+                for (id, handle) in &self.handles {
+                    concerned.add(*id, handle, client);
+                }
+            }
+            LooksAt::Nothing => {}
+        }
+        concerned.holders.sort_unstable();
+        concerned.holders.dedup();
+        concerned
     }
 
-    /// Every client but this one that holds a handle by number.
-    fn holders(&self, client: ClientId) -> Vec<ClientId> {
-        let holds = self.clients.iter().filter(|(_, record)| !record.held.is_empty());
-        holds.map(|(id, _)| *id).filter(|holder| *holder != client).collect()
+    fn add_concerned(&self, concerned: &mut Concerned, share: Option<&Share>, client: ClientId) {
+        for id in share.into_iter().flat_map(|share| &share.handles) {
+            if let Some(handle) = self.handles.get(id) {
+                concerned.add(*id, handle, client);
+            }
+        }
+    }
+
+    fn share_shown(&self, came: Came) -> Option<&Share> {
+        let (Came::Handle(handle) | Came::HandleAndProcess(handle, _)) = came else { return None };
+        self.shares.get(&self.handles.get(&handle)?.share)
     }
 
     /// The handles of an object that a client has open and others hold by number, for who looks for

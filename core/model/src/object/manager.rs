@@ -3,7 +3,6 @@
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
-use crate::contract::handle::Ticket;
 use crate::contract::limits;
 use crate::security::Token;
 
@@ -16,7 +15,7 @@ use super::name::{NameRef, RawName};
 use super::names::Names;
 use super::op;
 use super::reply::Reply;
-use super::request::{Came, LooksAt, Request, Resources, Takes};
+use super::request::{Came, Request, Resources, Takes};
 use super::snapshot::{self, SnapshotError};
 use super::spare;
 use super::state::{Client, Counters, Deliveries, Handle, Object, Share, Usage, Watchers};
@@ -208,48 +207,6 @@ impl Manager {
         op::deliver::process_gone(self, process, effects);
     }
 
-    /// The handles whose closing could change the answer to `request`. The broker asks the kernel
-    /// about them first and reports the closed ones, so that a name is free the moment its last
-    /// handle is closed, not when the broker happens to hear of it.
-    #[must_use]
-    pub fn handles_to_poll(
-        &self,
-        client: ClientId,
-        request: &Request,
-        came: Came,
-    ) -> Vec<HandleId> {
-        match request.looks_at() {
-            LooksAt::Name(name) => {
-                self.share_named(client, name).map_or_else(Vec::new, |share| share.handles.to_vec())
-            }
-            LooksAt::Shown => self.siblings(came),
-            LooksAt::Ticket(ticket) => self.siblings_of_ticket(ticket),
-            LooksAt::Everything => self.handle_ids(),
-            LooksAt::Nothing => Vec::new(),
-        }
-    }
-
-    /// The handles of the share that a handle is of.
-    fn siblings(&self, came: Came) -> Vec<HandleId> {
-        self.share_shown(came).map_or_else(Vec::new, |share| self.handles_of(share))
-    }
-
-    pub(super) fn share_shown(&self, came: Came) -> Option<ShareId> {
-        let (Came::Handle(handle) | Came::HandleAndProcess(handle, _)) = came else { return None };
-        self.handles.get(&handle).map(|handle| handle.share)
-    }
-
-    /// The handles of the share of what was delivered under a ticket, whoever has it.
-    fn siblings_of_ticket(&self, ticket: u32) -> Vec<HandleId> {
-        let Some(ticket) = Ticket::parse(ticket) else { return Vec::new() };
-        let known = self.deliveries.values().filter_map(|known| known.get(&ticket));
-        known.flat_map(|delivery| self.siblings(Came::Handle(delivery.handle()))).collect()
-    }
-
-    fn handles_of(&self, share: ShareId) -> Vec<HandleId> {
-        self.shares.get(&share).map(|share| share.handles.to_vec()).unwrap_or_default()
-    }
-
     pub(super) fn share_named(&self, client: ClientId, name: &RawName) -> Option<&Share> {
         let token = self.clients.get(&client)?.token;
         let name = NameRef::parse(name, &token).ok()?;
@@ -317,21 +274,14 @@ impl Manager {
         let opened = self.clients.get(&client).and_then(|client| client.openings.get(&opening));
         let object = opened.and_then(|opened| self.objects.get(&opened.object));
         let shares = object.into_iter().flat_map(|object| &object.shares);
-        shares.flat_map(|share| self.handles_of(*share)).collect()
+        let records = shares.filter_map(|share| self.shares.get(share));
+        records.flat_map(|share| share.handles.iter().copied()).collect()
     }
 
     /// Every handle that is a descriptor and not known to be closed.
     #[must_use]
     pub fn handle_ids(&self) -> Vec<HandleId> {
         self.handles.keys().copied().filter(|handle| self.is_descriptor(*handle)).collect()
-    }
-
-    /// The processes that the broker keeps some of these handles for. Where one has ended, its
-    /// handles are closed, although the broker has their ends.
-    #[must_use]
-    pub fn processes_awaited(&self, handles: &[HandleId]) -> Vec<ProcessId> {
-        let records = handles.iter().filter_map(|handle| self.handles.get(handle));
-        records.filter_map(|handle| Some(handle.delivered?.0)).collect()
     }
 
     /// Clients and objects.

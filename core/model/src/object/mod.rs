@@ -23,6 +23,7 @@ mod table;
 pub use effect::{Effect, Event, Leaving, PageClass, PageKind, Signaller, StreamEnd};
 pub use error::{Cap, Error};
 pub use generation::{GenerationLayout, PictureFacts};
+pub use held::Concerned;
 pub use id::{ClientId, HandleId, ObjectId, OpeningId, PageId, PayloadId, ProcessId, ShareId};
 pub use invariants::Violation;
 pub use kind::Kind;

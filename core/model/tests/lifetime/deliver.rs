@@ -2,6 +2,7 @@
 //! and their numbers live.
 
 use super::*;
+use handfast_model::object::Concerned;
 
 const SAME: AccessMask = AccessMask::empty();
 
@@ -268,14 +269,14 @@ fn the_handles_of_a_name_say_which_processes_to_ask_after() {
     let ticket = desk.deliver(client, made.handle, process(5, 1000));
     let open =
         Request::Open { kind: Kind::Fence, name: RawName::from("fence"), access: ALL, known: None };
-    let handles = desk.manager.handles_to_poll(client, &open, Came::Nothing);
-    assert_eq!(desk.manager.processes_awaited(&handles), [ProcessId(5)]);
-    assert_eq!(desk.manager.processes_awaited(&[made.handle]), []);
+    let concerned = desk.manager.concerned(client, &open, Came::Nothing);
+    assert_eq!(concerned.processes, [ProcessId(5)]);
     let fetch = |ticket| Request::Fetch { ticket, access: SAME };
-    let polled = |ticket| desk.manager.handles_to_poll(client, &fetch(ticket), Came::Nothing);
-    assert_eq!(polled(ticket), handles);
-    assert_eq!((polled(ticket + 4), polled(7)), (vec![], vec![]));
+    let of_ticket = |ticket| desk.manager.concerned(client, &fetch(ticket), Came::Nothing);
+    assert_eq!(of_ticket(ticket), concerned);
+    let nothing = Concerned::default();
+    assert_eq!((of_ticket(ticket + 4), of_ticket(7)), (nothing.clone(), nothing));
     let came = Came::HandleAndProcess(made.handle, process(5, 1000));
     let deliver = Request::Deliver { access: SAME };
-    assert_eq!(desk.manager.handles_to_poll(client, &deliver, came), handles);
+    assert_eq!(desk.manager.concerned(client, &deliver, came), concerned);
 }

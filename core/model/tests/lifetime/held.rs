@@ -121,7 +121,7 @@ fn whoever_holds_what_decides_an_answer_is_heard_first() {
         ]
     };
     let hear = |desk: &Desk, asker, request: &Request| {
-        desk.manager.holders_to_hear(asker, request, Came::Nothing)
+        desk.manager.concerned(asker, request, Came::Nothing).holders
     };
     for request in by_name("fence") {
         assert_eq!(hear(&desk, other, &request), [client], "{request:?}");
@@ -142,13 +142,13 @@ fn held_handles_of_a_full_share_are_asked_after_before_one_is_duplicated() {
     let made = desk.make(client, FENCE, "fence");
     let duplicate = Request::Duplicate { access: AccessMask::empty() };
     let came = Came::Handle(made.handle);
-    assert_eq!(desk.manager.holders_to_hear(other, &duplicate, came), []);
+    assert_eq!(desk.manager.concerned(other, &duplicate, came).holders, []);
     // A share over the same object is another one.
     let share =
         Request::Share { opening: made.opening, name: None, access: ALL, form: HandleForm::Held };
     desk.ask(client, &share).unwrap();
-    assert_eq!(desk.manager.holders_to_hear(other, &duplicate, came), []);
-    assert_eq!(desk.manager.handles_to_poll(other, &duplicate, came), [made.handle]);
+    assert_eq!(desk.manager.concerned(other, &duplicate, came).holders, []);
+    assert_eq!(desk.manager.concerned(other, &duplicate, came).handles, [made.handle]);
 }
 
 #[test]

@@ -108,8 +108,8 @@ fn the_handles_that_bear_a_name_are_asked_about_first() {
     desk.create(sender, "stage");
     let create =
         Request::StreamCreate { name: Some(RawName::from("cam")), access: ALL, form: DESCRIPTOR };
-    let poll = desk.manager.handles_to_poll(other, &create, Came::Nothing);
+    let poll = desk.manager.concerned(other, &create, Came::Nothing).handles;
     assert_eq!(poll, [made.handle, second], "the handles that could be closed already");
     let stranger = desk.client(1001);
-    assert!(desk.manager.handles_to_poll(stranger, &create, Came::Nothing).is_empty());
+    assert!(desk.manager.concerned(stranger, &create, Came::Nothing).handles.is_empty());
 }

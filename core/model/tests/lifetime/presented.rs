@@ -152,7 +152,7 @@ fn a_share_that_is_full_of_handles_is_asked_which_are_closed() {
         access: AccessMask::FENCE_WAIT,
     };
     assert_eq!(desk.ask(client, &by_name), Err(capped(Cap::HandlesOfShare, limit)));
-    let poll = |desk: &Desk, came| desk.manager.handles_to_poll(client, &duplicate, came);
+    let poll = |desk: &Desk, came| desk.manager.concerned(client, &duplicate, came).handles;
     assert_eq!(poll(&desk, Came::Handle(made.handle)), all);
     assert_eq!(poll(&desk, Came::Handle(all[5])), all, "whichever of them is presented");
     assert_eq!(poll(&desk, Came::Handle(other.handle)), [other.handle]);
@@ -170,7 +170,7 @@ fn nothing_but_what_could_change_the_answer_is_polled() {
     let named = Some(RawName::from("fence"));
     let come = Came::Handle(made.handle);
     let access = ALL;
-    let poll = |request: &Request, came| desk.manager.handles_to_poll(client, request, came);
+    let poll = |request: &Request, came| desk.manager.concerned(client, request, came).handles;
     let create = |name| creation(FENCE, name, access);
     assert_eq!(poll(&create(named.clone()), Came::Nothing), [made.handle]);
     assert_eq!(poll(&create(None), Came::Nothing), []);
