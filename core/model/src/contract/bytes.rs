@@ -129,7 +129,10 @@ impl<'a> ByteReader<'a> {
     /// [`Malformed`] as for the others.
     pub fn units(&mut self) -> Result<Vec<u16>, Malformed> {
         let count = self.count(2)?;
-        (0..count).map(|_| self.u16()).collect()
+        let (units, tail) = self.bytes.split_at_checked(2 * count).ok_or(Malformed)?;
+        self.bytes = tail;
+        let (units, _) = units.as_chunks();
+        Ok(units.iter().map(|unit| u16::from_le_bytes(*unit)).collect())
     }
 
     /// Ends the reading.

@@ -16,6 +16,10 @@ pub struct RawName(pub Vec<u16>);
 
 impl From<&str> for RawName {
     fn from(text: &str) -> Self {
+        // Of most names it is known how long they become.
+        if text.is_ascii() {
+            return Self(text.bytes().map(u16::from).collect());
+        }
         Self(text.encode_utf16().collect())
     }
 }

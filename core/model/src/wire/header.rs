@@ -175,14 +175,12 @@ pub(super) fn begin() -> ByteWriter {
 
 /// Puts the header before a body.
 pub(super) fn frame(kind: Kind, number: u32, descriptors: u16, body: ByteWriter) -> Vec<u8> {
-    let mut header = ByteWriter::behind(0, HEADER_BYTES);
-    header.u32(MAGIC);
-    header.u16(kind.number());
-    header.u16(descriptors);
-    header.u32(number);
-    header.count(body.len().saturating_sub(HEADER_BYTES));
-    header.u32(0);
-    body.finish_behind(&header.finish())
+    let length = u32::try_from(body.len().saturating_sub(HEADER_BYTES)).unwrap_or(u32::MAX);
+    let ([a, b], [c, d]) = (kind.number().to_le_bytes(), descriptors.to_le_bytes());
+    let reserved = [0; 4];
+    let header =
+        [MAGIC.to_le_bytes(), [a, b, c, d], number.to_le_bytes(), length.to_le_bytes(), reserved];
+    body.finish_behind(header.as_flattened())
 }
 
 /// The header and what follows it.

@@ -94,21 +94,25 @@ pub(super) fn answer(words: &[AtomicU32]) -> &[AtomicU32] {
 
 /// Writes bytes that fit; the last word is filled up with zeros.
 pub(super) fn put(words: &[AtomicU32], bytes: &[u8]) {
-    for (word, chunk) in words.iter().zip(bytes.chunks(4)) {
-        let mut four = [0; 4];
-        for (to, from) in four.iter_mut().zip(chunk) {
-            *to = *from;
-        }
-        word.store(u32::from_le_bytes(four), Ordering::Relaxed);
+    let (fours, rest) = bytes.as_chunks::<4>();
+    for (word, four) in words.iter().zip(fours) {
+        word.store(u32::from_le_bytes(*four), Ordering::Relaxed);
+    }
+    if let (Some(word), false) = (words.get(fours.len()), rest.is_empty()) {
+        let mut last = [0; 4];
+        last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+        word.store(u32::from_le_bytes(last), Ordering::Relaxed);
     }
 }
 
 /// Reads as many bytes as `target` has, which is no more than there are: each word once.
 pub(super) fn take(words: &[AtomicU32], target: &mut [u8]) {
-    for (word, chunk) in words.iter().zip(target.chunks_mut(4)) {
-        let four = word.load(Ordering::Relaxed).to_le_bytes();
-        for (to, from) in chunk.iter_mut().zip(four) {
-            *to = from;
-        }
+    let (fours, rest) = target.as_chunks_mut::<4>();
+    for (word, four) in words.iter().zip(&mut *fours) {
+        *four = word.load(Ordering::Relaxed).to_le_bytes();
+    }
+    if let (Some(word), false) = (words.get(fours.len()), rest.is_empty()) {
+        let last = word.load(Ordering::Relaxed).to_le_bytes();
+        rest.iter_mut().zip(last).for_each(|(to, from)| *to = from);
     }
 }
