@@ -117,6 +117,9 @@ pub struct Broker {
     /// What was read before its turn.
     put_off: VecDeque<PutOff>,
     buffer: Vec<u8>,
+    /// Room for what lies in a mailbox.
+    letter: Vec<u8>,
+    notes: Vec<u64>,
 }
 
 fn unix_time_ns() -> u64 {
@@ -176,6 +179,8 @@ impl Broker {
             hearing: false,
             put_off: VecDeque::new(),
             buffer: vec![0; wire::MESSAGE_BYTES_MAX],
+            letter: Vec::new(),
+            notes: Vec::new(),
         })
     }
 
@@ -213,7 +218,8 @@ impl Broker {
     fn timeout_ns(&self) -> Option<u64> {
         let IdleExit::After(limit) = self.config.idle_exit else { return None };
         let limit_ns = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
-        let idle_ns = clock::now_ns().saturating_sub(self.idle_since_ns?);
+        let since_ns = self.idle_since_ns?;
+        let idle_ns = clock::now_ns().saturating_sub(since_ns);
         Some(limit_ns.saturating_sub(idle_ns))
     }
 

@@ -1,5 +1,7 @@
 //! What lies in the clients' mailboxes: requests, and notes of what they drop.
 
+use core::mem;
+
 use handfast_model::wire::{BrokerMessage, ClientMessage, Note, UNANSWERED};
 use handfast_sync::mailbox::Heard;
 use handfast_sys::epoll::Interest;
@@ -42,17 +44,20 @@ impl Broker {
         else {
             return;
         };
-        let (mut notes, mut request) = (Vec::new(), Vec::new());
-        let heard = mailbox.hear(&mut notes, &mut request);
+        let mut notes = mem::take(&mut self.notes);
+        let mut letter = mem::take(&mut self.letter);
+        let heard = mailbox.hear(&mut notes, &mut letter);
         self.act_on(number, &notes);
         match heard {
             Ok(Heard::Nothing) => {}
             Ok(Heard::Request) => {
                 self.note_busy(number);
-                self.open_letter(number, &request);
+                self.open_letter(number, &letter);
             }
             Err(_) => self.end(number, "its mailbox was not understood"),
         }
+        notes.clear();
+        (self.notes, self.letter) = (notes, letter);
     }
 
     /// Who asks something often drops something next: for that the broker looks by itself, as long
@@ -75,7 +80,7 @@ impl Broker {
 
     /// Looks after busy mailboxes.
     pub(super) fn look_after_busy(&mut self) {
-        for number in core::mem::take(&mut self.busy) {
+        for number in mem::take(&mut self.busy) {
             let Some(door) = self.doors.get_mut(&number) else { continue };
             let Some(mailbox) = &mut door.mailbox else { continue };
             let mut notes = Vec::new();
