@@ -25,7 +25,7 @@ pub const PAGE_LONGS: usize = (PAGE_BYTES - LINE_BYTES) / 8;
 /// First word of every page: `HFPG` in memory order of a little-endian machine.
 pub const MAGIC: u32 = u32::from_le_bytes(*b"HFPG");
 /// Version of the layout of pages and generation tables. Another version is refused.
-pub const LAYOUT_VERSION: u32 = 1;
+pub const LAYOUT_VERSION: u32 = 2;
 
 const WORD_MAGIC: usize = 0;
 const WORD_VERSION: usize = 1;

@@ -21,6 +21,8 @@ pub(super) struct Position {
     pub(super) passed: u32,
     /// Sequence of the frame taken last, 0 for none.
     pub(super) at_sequence: u64,
+    /// Where the next frame probably is.
+    pub(super) near: u32,
 }
 
 /// Picks the frame that comes next for a receiver at this position. `ready` is room to work in.
@@ -34,20 +36,39 @@ pub(super) fn next<M: Memory>(
     let depth = match mode {
         Mode::Latest => return latest(table).filter(|latest| !taken(latest.stamp, passed)),
         Mode::Queue(depth) => depth.max(1) as usize,
-        Mode::Lossless => usize::MAX,
+        Mode::Lossless => return oldest(table, position),
     };
     ready.clear();
-    for slot in 0..table.slots() {
-        let stamp = table.stamp(slot).load(Ordering::Acquire);
-        if stamp != 0
-            && layout::newer(stamp, passed)
-            && !table.holds_old(slot, stamp, position.at_sequence)
-        {
-            ready.push(Candidate { slot, stamp });
-        }
-    }
+    ready.extend((0..table.slots()).filter_map(|slot| wanted(table, slot, position)));
     ready.sort_unstable_by_key(|candidate| candidate.stamp.wrapping_sub(passed));
     ready.get(ready.len().saturating_sub(depth)).copied()
+}
+
+/// What is in a slot, if it comes after this position.
+fn wanted<M: Memory>(table: &Table<M>, slot: u32, position: Position) -> Option<Candidate> {
+    let stamp = table.stamp(slot).load(Ordering::Acquire);
+    let is_wanted = stamp != 0
+        && layout::newer(stamp, position.passed)
+        && !table.holds_old(slot, stamp, position.at_sequence);
+    is_wanted.then_some(Candidate { slot, stamp })
+}
+
+/// The first frame after this position. One that follows it at once needs no look at the others.
+fn oldest<M: Memory>(table: &Table<M>, position: Position) -> Option<Candidate> {
+    let slots = table.slots();
+    let near = position.near.min(slots);
+    let mut oldest: Option<Candidate> = None;
+    let age = |candidate: Candidate| candidate.stamp.wrapping_sub(position.passed);
+    for slot in (near..slots).chain(0..near) {
+        let Some(found) = wanted(table, slot, position) else { continue };
+        if found.stamp == layout::after(position.passed) {
+            return Some(found);
+        }
+        if oldest.is_none_or(|oldest| age(found) < age(oldest)) {
+            oldest = Some(found);
+        }
+    }
+    oldest
 }
 
 /// The slot that the table names as the latest and what is in it, which may be nothing at this

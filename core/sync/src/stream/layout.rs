@@ -76,7 +76,7 @@ pub(crate) mod receiver_page {
     pub(crate) const PASSED: usize = LINE + 1;
     pub(crate) const MODE: usize = LINE + 2;
     pub(crate) const QUEUE_DEPTH: usize = LINE + 3;
-    /// 1 while the receiver sleeps for a frame.
+    /// The turn of the sender that the receiver sleeps for, 0 while it is awake.
     pub(crate) const WAITING: usize = LINE + 4;
     /// The latest generation that it has mapped.
     pub(crate) const GENERATION: usize = LINE + 5;

@@ -61,7 +61,7 @@ impl<M: Memory, W: Memory, P: Park> ReceiveEnd<M, W, P> {
             mode,
             table: None,
             joined: false,
-            position: Position { passed: layout::stamp_of(0), at_sequence: 0 },
+            position: Position { passed: layout::stamp_of(0), at_sequence: 0, near: 0 },
             claim: 0,
             released,
             received: 0,
@@ -158,7 +158,7 @@ impl<M: Memory, W: Memory, P: Park> ReceiveEnd<M, W, P> {
     pub fn wait(&self, timeout_ns: Option<u64>) -> Parked {
         let Some(expected) = self.idle_at else { return Parked::Woken };
         let waiting = &self.own.words()[receiver_page::WAITING];
-        waiting.store(1, Ordering::Relaxed);
+        waiting.store(expected.wrapping_add(1), Ordering::Relaxed);
         // Pairs with the fence before the sender's wake: it sees `waiting`, or we see its turn. The
         // turn was read before the last look, so comparing it is the second look.
         layout::full_fence();
@@ -285,6 +285,7 @@ impl<M: Memory, W: Memory, P: Park> ReceiveEnd<M, W, P> {
             before => sequence.saturating_sub(before).saturating_sub(1),
         };
         self.position.at_sequence = sequence;
+        self.position.near = slot.wrapping_add(1);
         self.received = self.received.wrapping_add(1);
         self.skipped = self.skipped.wrapping_add(skipped);
         let words = self.own.words();

@@ -85,7 +85,8 @@ impl<M: Memory, R: Memory, P: Park> SendEnd<M, R, P> {
     pub fn add_receiver(&mut self, page: R) -> Result<(), LayoutError> {
         self.reap();
         self.receivers.push(Page::new(page, PageKind::StreamReceiver)?);
-        self.wake_receivers();
+        // Turns that it had not been told of may have passed while it slept.
+        self.wake_receivers(|waiting| waiting != 0);
         Ok(())
     }
 
@@ -306,15 +307,16 @@ impl<M: Memory, R: Memory, P: Park> SendEnd<M, R, P> {
     fn next_turn(&mut self) {
         self.turn = self.turn.wrapping_add(1);
         self.page.words()[sender_page::TURN].store(self.turn, Ordering::Release);
-        self.wake_receivers();
+        // Who waits for a turn before this one was woken then, and has not come to run since.
+        self.wake_receivers(|waiting| waiting == self.turn);
     }
 
-    /// Wakes the receivers if one of them sleeps.
-    fn wake_receivers(&self) {
+    /// Wakes the receivers if one of them sleeps for such a turn.
+    fn wake_receivers(&self, sleeps: impl Fn(u32) -> bool) {
         // Pairs with the fence in the receiver's wait: we see `waiting`, or it sees the turn.
         layout::full_fence();
         let sleeper = self.receivers.iter().any(|page| {
-            page.words()[receiver_page::WAITING].load(Ordering::Relaxed) != 0
+            sleeps(page.words()[receiver_page::WAITING].load(Ordering::Relaxed))
                 && page.state() != State::Gone
         });
         if sleeper {

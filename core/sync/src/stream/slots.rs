@@ -1,5 +1,6 @@
 //! The sender's book of its slots, and the search for one that nobody holds.
 
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use super::Lossless;
@@ -42,7 +43,8 @@ pub enum NoSlot {
 pub(super) struct Generation<M> {
     table: Table<M>,
     slots: Vec<Slot>,
-    latest: Option<u32>,
+    /// The slots that are not being written: the empty ones, then by the age of their frames.
+    order: VecDeque<u32>,
 }
 
 /// What the sender itself knows of a slot.
@@ -80,8 +82,9 @@ pub(super) struct Refusal {
 impl<M: Memory> Generation<M> {
     pub(super) fn new(memory: M, number: u32, slots: u32, floor: u32) -> Result<Self, LayoutError> {
         let table = Table::format(memory, number, slots, floor)?;
+        let order = (0..slots).collect();
         let slots = (0..slots).map(|_| Slot::Empty).collect();
-        Ok(Self { table, slots, latest: None })
+        Ok(Self { table, slots, order })
     }
 
     pub(super) fn table(&self) -> &Table<M> {
@@ -97,19 +100,25 @@ impl<M: Memory> Generation<M> {
         if let Some(mine) = self.slots.get_mut(slot as usize) {
             *mine = Slot::Acquired;
         }
+        // It is one of the first.
+        if let Some(place) = self.order.iter().position(|other| *other == slot) {
+            self.order.remove(place);
+        }
         Ok(SlotIndex { slot, generation: self.table.number() })
     }
 
     /// Takes a slot back without a frame.
     pub(super) fn abandon(&mut self, slot: &SlotIndex) {
-        self.settle(slot, Slot::Empty);
+        if self.settle(slot, Slot::Empty) {
+            self.order.push_front(slot.slot);
+        }
     }
 
     /// Takes a slot back with this frame in it. False if it is not a slot that was acquired here.
     pub(super) fn filled(&mut self, slot: &SlotIndex, sequence: u64) -> bool {
         let mine = self.settle(slot, Slot::Frame(sequence));
         if mine {
-            self.latest = Some(slot.slot);
+            self.order.push_back(slot.slot);
         }
         mine
     }
@@ -157,24 +166,20 @@ impl<M: Memory> Generation<M> {
         Err(refusal)
     }
 
-    /// The slots that could be written, with the sequence of what is in them: empty ones first,
-    /// then by age; neither the latest nor those being written.
+    /// The slots that could be written, with the sequence of what is in them; not the latest.
     fn candidates(&self) -> impl Iterator<Item = (u32, Option<u64>)> {
-        let mut last = None;
-        core::iter::from_fn(move || {
-            let next = (0..)
-                .zip(&self.slots)
-                .filter(|(index, _)| self.latest != Some(*index))
-                .filter_map(|(index, slot)| match slot {
-                    Slot::Empty => Some((None, index)),
-                    Slot::Frame(sequence) => Some((Some(*sequence), index)),
-                    Slot::Acquired => None,
-                })
-                .filter(|key| last.is_none_or(|last| *key > last))
-                .min();
-            last = next.or(last);
-            next.map(|(sequence, index)| (index, sequence))
-        })
+        let contents = self.order.iter().filter_map(|slot| {
+            Some(match self.slots.get(*slot as usize)? {
+                Slot::Empty => (*slot, None),
+                Slot::Frame(sequence) => (*slot, Some(*sequence)),
+                Slot::Acquired => return None,
+            })
+        });
+        let latest = self.order.len().saturating_sub(1);
+        contents
+            .enumerate()
+            .filter(move |(at, slot)| *at < latest || slot.1.is_none())
+            .map(|(_, it)| it)
     }
 
     fn settle(&mut self, slot: &SlotIndex, now: Slot) -> bool {

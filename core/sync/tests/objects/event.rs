@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use handfast_sync::event::{self, EVENT_LONGS, Initially, Reset, leave, set_readers};
-use handfast_sync::page;
+use handfast_sync::page::{self, LAYOUT_VERSION};
 use handfast_sync::wait::{Outcome, Waitable};
 use handfast_sync::{Event, EventReader, LayoutError, PageKind, Seat, State};
 
@@ -27,7 +27,7 @@ fn memory_is_refused_with_the_facts() {
     auto.header[6].store(2, Ordering::Relaxed);
     assert_eq!(refusal(&auto), LayoutError::Reset { found: 2 });
     auto.header[1].store(7, Ordering::Relaxed);
-    assert_eq!(refusal(&auto), LayoutError::Version { found: 7, wanted: 1 });
+    assert_eq!(refusal(&auto), LayoutError::Version { found: 7, wanted: LAYOUT_VERSION });
 }
 
 #[test]

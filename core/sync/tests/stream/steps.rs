@@ -1,12 +1,13 @@
 //! The protocol of a stream step by step, in one thread.
 
+use std::cell::Cell;
 use std::sync::atomic::Ordering;
 
 use handfast_sync::page;
-use handfast_sync::stream::{Lossless, Mode, NoSlot, ReceiverStatus, Take};
-use handfast_sync::{PageKind, Parked, State};
+use handfast_sync::stream::{Lossless, Mode, NoSlot, ReceiveEnd, ReceiverStatus, Take};
+use handfast_sync::{PageKind, Park, Parked, State, Watched, Word};
 
-use crate::kit::{Stream, drain, frame, new_page, record};
+use crate::kit::{Stream, Words, drain, frame, new_page, record};
 
 const TURN: usize = 16;
 const SENDER_WAITING: usize = 19;
@@ -199,9 +200,43 @@ fn wakes_are_for_those_who_sleep() {
     stream.page[SENDER_WAITING].store(1, Ordering::Relaxed);
     receiver.release(&held);
     assert_eq!(stream.ledger.wakes(), 1);
-    stream.receiver_word(0, RECEIVER_WAITING).store(1, Ordering::Relaxed);
+    let turn = stream.page[TURN].load(Ordering::Relaxed);
+    stream.receiver_word(0, RECEIVER_WAITING).store(turn + 1, Ordering::Relaxed);
     stream.send().unwrap();
     assert_eq!(stream.ledger.wakes(), 2);
+    stream.send().unwrap();
+    assert_eq!(stream.ledger.wakes(), 2, "it was woken, and has not come to run");
+}
+
+/// Sleeps never, and notes what a page says meanwhile.
+struct Watching {
+    page: Words,
+    waiting: Cell<u32>,
+}
+
+impl Park for &Watching {
+    fn wait(&self, _: &[Watched<'_>], _: Option<u64>) -> Parked {
+        self.waiting.set(self.page[RECEIVER_WAITING].load(Ordering::Relaxed));
+        Parked::TimedOut
+    }
+
+    fn wake_all(&self, _: Word<'_>) {}
+}
+
+#[test]
+fn a_receiver_sleeps_for_the_turn_after_the_one_that_it_saw() {
+    let mut stream = Stream::started(3, Lossless::Refused);
+    let page = new_page(PageKind::StreamReceiver);
+    let watching = Watching { page: page.clone(), waiting: Cell::new(0) };
+    let mut receiver = ReceiveEnd::new(stream.page.clone(), page, &watching, Mode::Latest).unwrap();
+    receiver.enter_generation(stream.tables[0].clone(), 1).unwrap();
+    stream.send().unwrap();
+    frame(receiver.take(0));
+    assert_eq!(receiver.take(0), Take::Empty);
+    let turn = stream.page[TURN].load(Ordering::Relaxed);
+    receiver.wait(None);
+    assert_eq!(watching.waiting.get(), turn + 1);
+    assert_eq!(watching.page[RECEIVER_WAITING].load(Ordering::Relaxed), 0, "it is awake");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use handfast_sync::page;
+use handfast_sync::page::{self, LAYOUT_VERSION};
 use handfast_sync::stream::{
     Lossless, Mode, SenderStatistics, Take, receiver_status, sender_statistics,
 };
@@ -146,7 +146,7 @@ fn a_table_is_checked_before_it_is_used() {
     let mut receiver = stream.receiver(Mode::Latest);
     let table = stream.tables[0].clone();
     assert_eq!(receiver.enter_generation(table.clone(), 2), Err(number(1, 2)));
-    for (place, value) in [(0, 5), (1, 2), (2, 0), (3, 3), (3, 1 << 31)] {
+    for (place, value) in [(0, 5), (1, LAYOUT_VERSION + 1), (2, 0), (3, 3), (3, 1 << 31)] {
         let before = table[place].swap(value, Ordering::Relaxed);
         assert!(receiver.enter_generation(table.clone(), 1).is_err());
         table[place].store(before, Ordering::Relaxed);
