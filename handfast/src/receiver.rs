@@ -20,7 +20,7 @@ use crate::error::{Cause, ErrorKind, Result};
 use crate::frame::{Frame, SharedBytes};
 use crate::link::{Link, deadline_ns, next_descriptor};
 use crate::sender::page_bytes;
-use crate::words::{Futex, OwnWords, TheirWords};
+use crate::words::{Futex, Moment, OwnWords, TheirWords};
 
 /// Waits are cut into slices of this, to look whether broker and sender are there.
 const SLICE_NS: u64 = 1_000_000_000;
@@ -207,6 +207,7 @@ impl Receiver {
 
     fn step(&mut self, deadline_ns: Option<u64>) -> Result<Step> {
         self.link.check_process()?;
+        let mut moment = Moment::default();
         loop {
             let Some(joined) = &mut self.joined else {
                 if !self.follow(deadline_ns)? {
@@ -227,6 +228,11 @@ impl Receiver {
                     let left_ns = deadline_ns.map(|at| at.saturating_sub(clock::now_ns()));
                     if left_ns == Some(0) {
                         return Ok(Step::TimedOut);
+                    }
+                    // A sender that has to wait for this receiver is about to send, and has nobody
+                    // to wake. Whoever wants the latest frame wants it at once.
+                    if self.mode == Mode::Lossless && moment.pass() {
+                        continue;
                     }
                     let slice_ns = left_ns.unwrap_or(u64::MAX).min(SLICE_NS);
                     if joined.end.wait(Some(slice_ns)) == Parked::TimedOut {

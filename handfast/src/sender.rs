@@ -24,7 +24,7 @@ use tracing::{debug, warn};
 use crate::error::{Cause, ErrorKind, Result};
 use crate::link::{Link, Ticket, deadline_ns, next_descriptor};
 use crate::send_frame::SendFrame;
-use crate::words::{Futex, OwnWords, TheirWords};
+use crate::words::{Futex, Moment, OwnWords, TheirWords};
 
 pub use handfast_sync::stream::Lossless;
 
@@ -336,6 +336,7 @@ impl Sender {
     /// Where the next frame can be drawn; waits only for lossless receivers.
     fn find_place(&mut self, timeout: Option<Duration>) -> Result<Option<DrawIn>> {
         let deadline_ns = timeout.map(deadline_ns);
+        let mut moment = Moment::default();
         loop {
             self.link.check_process()?;
             self.attend();
@@ -347,6 +348,10 @@ impl Sender {
             let left = deadline_ns.map(|deadline| deadline.saturating_sub(clock::now_ns()));
             if left == Some(0) {
                 return Ok(None);
+            }
+            // Whoever is awake takes what is ready, and has nobody to wake.
+            if moment.pass() {
+                continue;
             }
             let slice_ns = u64::try_from(SLICE.as_nanos()).unwrap_or(u64::MAX);
             let slice_ns = left.unwrap_or(u64::MAX).min(slice_ns);
