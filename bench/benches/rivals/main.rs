@@ -5,6 +5,8 @@
 //! 2. Frames of a stream. Each sender copies the same picture into what it sends, each receiver
 //!    sleeps until there is a frame and copies it out, and none is dropped.
 //!
+//! Beside the frames on one core stands what the two copies alone take, within one process.
+//!
 //! Both are told with all processes on one core and with the two sides on two. The sides take
 //! turns; a ratio is our time to that of the rival. What a machine lacks is said to be missing.
 
@@ -42,6 +44,8 @@ fn main() -> anyhow::Result<()> {
             ours::send(name, (width.parse()?, height.parse()?), slots.parse()?)
         }
         ["receive", name] => ours::receive(name),
+        ["copies", bytes, room] => ours::copies(bytes.parse()?, room.parse()?),
+        ["idle"] => ours::idle(),
         _ => compare(),
     }
 }

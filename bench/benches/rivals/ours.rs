@@ -1,10 +1,12 @@
 //! Our side: the parts that a started copy of the benchmark plays.
 
+use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use handfast::{Fence, Format, Lossless, Mode, Receiver, Sender, SenderOptions, WaitOutcome};
 use handfast_bench::{hear, say};
+use handfast_sys::mapping;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -84,5 +86,33 @@ pub(crate) fn receive(name: &str) -> anyhow::Result<()> {
         }
         say("all")?;
     }
+    Ok(())
+}
+
+/// What every stream does with a picture, and nothing else.
+pub(crate) fn copies(bytes: usize, room: usize) -> anyhow::Result<()> {
+    let (memory, _) = mapping::create_sole("copies", u64::try_from(bytes * room)?, 0)?;
+    let (_, mut memory) = memory.split();
+    let picture = vec![0x5A; bytes];
+    let mut pixels = vec![0; bytes];
+    say("there")?;
+    let mut slots = (0..room).cycle();
+    while let Some(count) = next_count()? {
+        for _ in 0..count {
+            let at = slots.next().unwrap_or_default() * bytes;
+            let slot = memory.slot_mut(at, bytes).context("no room")?;
+            slot.copy_from_slice(&picture);
+            pixels.copy_from_slice(black_box(slot));
+            black_box(&mut pixels);
+        }
+        say("all")?;
+    }
+    Ok(())
+}
+
+/// Hears what is asked of the others.
+pub(crate) fn idle() -> anyhow::Result<()> {
+    say("there")?;
+    while next_count()?.is_some() {}
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, bail};
-use handfast_bench::{Cores, OwnBroker, Part, pinned};
+use handfast_bench::{Cores, OwnBroker, PART, Part, pinned};
 
 use crate::Side;
 use crate::line::{Line, Picture};
@@ -22,6 +22,8 @@ pub(crate) enum Rival {
     Iceoryx2,
     GStreamer,
     PipeWire,
+    /// Nobody: both copies in one process, which is the least that a frame can take.
+    Copies,
 }
 
 impl Rival {
@@ -31,6 +33,7 @@ impl Rival {
             Self::Iceoryx2 => "iceoryx2",
             Self::GStreamer => "GStreamer",
             Self::PipeWire => "PipeWire",
+            Self::Copies => "(copies)",
         }
     }
 }
@@ -65,12 +68,16 @@ impl Rivals {
 
     /// Streams.
     pub(crate) fn lines(&self, picture: Picture, cores: Cores) -> anyhow::Result<Vec<Side>> {
-        Ok(vec![
+        let mut sides = vec![
             (Rival::Handfast, Ok(self.our_line(cores, Some(picture))?)),
             (Rival::Iceoryx2, self.iceoryx2_line(cores, Some(picture))),
             (Rival::GStreamer, self.gstreamer_line(cores, picture)),
             (Rival::PipeWire, self.pipewire_line(cores, picture)),
-        ])
+        ];
+        if cores == Cores::One {
+            sides.push((Rival::Copies, copies_line(picture)));
+        }
+        Ok(sides)
     }
 
     fn our_line(&self, cores: Cores, picture: Option<Picture>) -> anyhow::Result<Line> {
@@ -145,6 +152,17 @@ impl Drop for Rivals {
     fn drop(&mut self) {
         drop(std::fs::remove_dir_all(&self.folder));
     }
+}
+
+/// One that has nothing to do, and one that copies in and out.
+fn copies_line(picture: Picture) -> anyhow::Result<Line> {
+    let part = |words: &str| {
+        let mut command = pinned(std::env::current_exe()?, 0);
+        command.env(PART, words);
+        Part::start_command(command)
+    };
+    let copies = format!("copies {} {}", picture.bytes(), picture.room);
+    Ok(Line::begin(part("idle")?, || part(&copies))?.with(Some(picture)))
 }
 
 fn found(program: &anyhow::Result<PathBuf>) -> anyhow::Result<&Path> {
