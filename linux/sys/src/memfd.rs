@@ -31,8 +31,6 @@ pub struct Sealed {
     pub device: u64,
     /// The number of the memory on its device.
     pub inode: u64,
-    /// Whether this descriptor was opened for writing (which the seals may defeat).
-    pub writable: bool,
 }
 
 /// Why memory is not what it was said to be.
@@ -172,7 +170,7 @@ pub fn check_shared(
     let seals = fcntl_get_seals(writable).map_err(Error::of("fcntl(F_GET_SEALS)"))?;
     let barred = seals.intersects(SealFlags::WRITE | SealFlags::FUTURE_WRITE);
     let same = (one.device, one.inode) == (other.device, other.inode);
-    if same && one.writable && !other.writable && !barred {
+    if same && writes(writable)? && !writes(read_only)? && !barred {
         Ok(one)
     } else {
         Err(NotSealed::NotAPair)
@@ -199,18 +197,18 @@ fn check(memory: BorrowedFd<'_>, wanted: SealFlags) -> core::result::Result<Seal
     if !missing.is_empty() {
         return Err(NotSealed::Missing(MissingSeals(missing)));
     }
-    let flags = fcntl_getfl(memory).map_err(Error::of("fcntl(F_GETFL)"))?;
     let found = fstat(memory).map_err(Error::of("fstat"))?;
     let size_bytes = u64::try_from(found.st_size).map_err(|_| NotSealed::NotMemory)?;
     if FileType::from_raw_mode(found.st_mode) != FileType::RegularFile {
         return Err(NotSealed::NotMemory);
     }
-    Ok(Sealed {
-        size_bytes,
-        device: found.st_dev,
-        inode: found.st_ino,
-        writable: flags & OFlags::RWMODE != OFlags::RDONLY,
-    })
+    Ok(Sealed { size_bytes, device: found.st_dev, inode: found.st_ino })
+}
+
+/// Whether a descriptor was opened for writing.
+fn writes(memory: BorrowedFd<'_>) -> Result<bool> {
+    let flags = fcntl_getfl(memory).map_err(Error::of("fcntl(F_GETFL)"))?;
+    Ok(flags & OFlags::RWMODE != OFlags::RDONLY)
 }
 
 #[cfg(test)]
@@ -235,7 +233,7 @@ mod tests {
         assert_eq!(ftruncate(&memory, 4096), Err(Errno::PERM));
         assert_eq!(ftruncate(&memory, 16384), Err(Errno::PERM));
         let size = check_size_sealed(memory.as_fd()).unwrap();
-        assert_eq!((size.size_bytes, size.writable), (8192, true));
+        assert_eq!(size.size_bytes, 8192);
         let lacks = check_sealed(memory.as_fd()).unwrap_err();
         assert_eq!(lacks.to_string(), "memory without the seals SEAL, FUTURE_WRITE");
     }
@@ -252,7 +250,7 @@ mod tests {
         assert_eq!(seal_writer(again.as_fd()).unwrap_err().errno(), Errno::PERM);
         assert!(writer.copy_from(0, b"still"));
         let sealed = check_sealed(reader.as_fd()).unwrap();
-        assert_eq!((sealed.size_bytes, sealed.writable), (4096, false));
+        assert_eq!(sealed.size_bytes, 4096);
         let same = check_sealed(memory.as_fd()).unwrap();
         assert_eq!((same.device, same.inode), (sealed.device, sealed.inode));
     }
