@@ -101,7 +101,7 @@ fn a_broker_of_a_later_version_has_the_program_updated() {
     let broker = FakeBroker::new();
     let refused = BrokerMessage::Refused(Refused::Version { oldest: 7, newest: 9 }).encode();
     let why = format!(
-        "the broker at {} speaks versions 7 to 9, this program 3 to 3: update the program",
+        "the broker at {} speaks versions 7 to 9, this program 4 to 4: update the program",
         broker.scratch.socket().display()
     );
     broker.check(&refused, &why);
@@ -111,7 +111,7 @@ fn a_broker_of_a_later_version_has_the_program_updated() {
 fn a_broker_of_an_earlier_version_is_to_be_updated() {
     let broker = FakeBroker::new();
     let refused = BrokerMessage::Refused(Refused::Version { oldest: 0, newest: 0 }).encode();
-    broker.check(&refused, "speaks versions 0 to 0, this program 3 to 3: update the broker");
+    broker.check(&refused, "speaks versions 0 to 0, this program 4 to 4: update the broker");
 }
 
 #[test]

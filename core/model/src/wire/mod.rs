@@ -25,9 +25,9 @@ use crate::contract::bytes::{ByteReader, ByteWriter, Malformed};
 use crate::object::{Error, Event, HeldFacts, OpeningId, Reply, Request};
 
 /// The version this program speaks best.
-pub const VERSION: u16 = 3;
+pub const VERSION: u16 = 4;
 /// The oldest version this program still speaks.
-pub const VERSION_OLDEST: u16 = 3;
+pub const VERSION_OLDEST: u16 = 4;
 /// No message is longer.
 pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
 /// A request with this number is not answered.
