@@ -67,8 +67,9 @@ pub(crate) fn run(repository: &Path, then: Then) -> anyhow::Result<(String, bool
 
 fn build(repository: &Path) -> anyhow::Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    // The paths start the broker that lies beside them, which must not be an older one.
     let arguments =
-        ["build", "--release", "--package", "handfast-bench", "--bin", "handfast-paths"];
+        ["build", "--release", "--workspace", "--bin", "handfast-paths", "--bin", "handfast"];
     let built = Command::new(cargo).args(arguments).current_dir(repository).status()?;
     if !built.success() {
         bail!("handfast-paths could not be built");
