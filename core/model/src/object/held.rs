@@ -23,9 +23,9 @@ impl HandleForm {
     }
 }
 
-/// What decides the answer to a request, and may have changed without the broker having heard of it.
-/// The broker asks the kernel and the clients first, so that a name is free the moment its last
-/// handle is closed or dropped.
+/// What decides the answer to a request, and may have changed without the broker having heard of
+/// it. The broker asks the kernel and the clients first, so that a name is free the moment its
+/// last handle is closed or dropped.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Concerned {
     /// Handles that are descriptors. The broker reports those that are closed.
