@@ -5,7 +5,7 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::process::Stdio;
 
 use handfast_model::object::{Error, GenerationLayout, PictureFacts, Reply, Request};
-use handfast_model::wire::{BrokerMessage, Hello, Refused};
+use handfast_model::wire::{BrokerMessage, Hello, Refused, VERSION, VERSION_OLDEST};
 use handfast_sys::memfd;
 use handfast_sys::seqpacket::{Blocking, Socket};
 use handfast_tests::{Child, Scratch, Signal};
@@ -61,10 +61,10 @@ fn noise_ends_the_client() {
 #[test]
 fn a_version_that_the_broker_does_not_speak_is_refused_in_words() {
     check(|scratch| {
-        for (oldest, newest) in [(9, 9), (0, 0), (u16::MAX, u16::MAX), (1, 1), (3, 1)] {
+        for (oldest, newest) in [(99, 99), (0, 0), (u16::MAX, u16::MAX), (1, 1), (VERSION, 1)] {
             let stranger = Stranger::connect(scratch);
             stranger.say(&hello(Hello { oldest, newest }), &[]).unwrap();
-            let refused = Refused::Version { oldest: 3, newest: 3 };
+            let refused = Refused::Version { oldest: VERSION_OLDEST, newest: VERSION };
             assert_eq!(stranger.hear(), Some(BrokerMessage::Refused(refused)));
             stranger.check_ended();
         }
