@@ -174,7 +174,42 @@ impl Socket {
     /// # Ownership
     /// The descriptors in the result are the caller's, also those of a truncated packet.
     pub fn receive(&self, buffer: &mut [u8], blocking: Blocking) -> Result<Incoming> {
-        self.receive_with(buffer, &mut [0; CONTROL_WORDS], blocking)
+        self.receive_with(buffer, &mut [0; CONTROL_WORDS], blocking, 0)
+    }
+
+    /// Looks at the next packet and leaves it in the queue: what [`Socket::receive`] would return
+    /// now, as often as one asks.
+    ///
+    /// The descriptors are copies, new ones each time; the packet keeps its own. A packet that is
+    /// reported as truncated is still whole for who has more room.
+    ///
+    /// # Errors
+    /// EAGAIN ([`Error::is_would_block`]): there is none; and ENOMEM.
+    ///
+    /// # Blocking
+    /// Never.
+    ///
+    /// # Ownership
+    /// The descriptors in the result are the caller's, also those of a truncated packet.
+    pub fn peek(&self, buffer: &mut [u8]) -> Result<Incoming> {
+        self.receive_with(buffer, &mut [0; CONTROL_WORDS], Blocking::Never, libc::MSG_PEEK)
+    }
+
+    /// Takes the next packet out of the queue and drops it; its descriptors never get a number
+    /// here. That there is none, or a hang-up instead, is fine.
+    ///
+    /// # Errors
+    /// ENOMEM.
+    ///
+    /// # Blocking
+    /// Never for a packet; closing the last copy of one of its descriptors may block at its
+    /// sender's will.
+    pub fn discard(&self) -> Result<()> {
+        match self.receive_with(&mut [], &mut [], Blocking::Never, 0) {
+            Ok(_) => Ok(()),
+            Err(error) if error.is_would_block() => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Waits until there is a packet or a hang-up; `None` waits without limit.
@@ -279,10 +314,11 @@ impl Socket {
         buffer: &mut [u8],
         control: &mut [u64],
         blocking: Blocking,
+        flags: libc::c_int,
     ) -> Result<Incoming> {
         let flags = match blocking {
-            Blocking::Wait => 0,
-            Blocking::Never => libc::MSG_DONTWAIT,
+            Blocking::Wait => flags,
+            Blocking::Never => flags | libc::MSG_DONTWAIT,
         };
         let mut resets = 0;
         loop {
@@ -488,7 +524,7 @@ mod tests {
         let (left, right) = Socket::pair().unwrap();
         left.send(b"x", &[left.as_fd(); 9], Blocking::Never).unwrap();
         // Room for 16 bytes of header and two numbers.
-        let incoming = right.receive_with(&mut [0; 8], &mut [0; 3], Blocking::Never).unwrap();
+        let incoming = right.receive_with(&mut [0; 8], &mut [0; 3], Blocking::Never, 0).unwrap();
         assert!(matches!(incoming, Incoming::Truncated(came) if came.descriptors.len() == 2));
     }
 
@@ -498,6 +534,105 @@ mod tests {
         left.send(&[7; 100], &[left.as_fd()], Blocking::Never).unwrap();
         let incoming = right.receive(&mut [0; 99], Blocking::Never).unwrap();
         assert!(matches!(incoming, Incoming::Truncated(came) if came.descriptors.len() == 1));
+    }
+
+    /// The write end of a pipe whose only read end is in the packet `x`, left in the queue.
+    fn send_pipe(left: &Socket) -> OwnedFd {
+        let (read, write) = rustix::pipe::pipe().unwrap();
+        left.send(b"x", &[read.as_fd(), left.as_fd()], Blocking::Never).unwrap();
+        write
+    }
+
+    /// Whether no copy of the read end is left, here or in a queue.
+    fn is_closed(write: &OwnedFd) -> bool {
+        poll_one(write.as_fd(), PollFlags::empty(), Some(0)).unwrap().intersects(PollFlags::ERR)
+    }
+
+    #[test]
+    fn a_packet_is_peeked_as_often_as_one_likes_and_then_received() {
+        let (left, right) = Socket::pair().unwrap();
+        right.pass_credentials().unwrap();
+        let write = send_pipe(&left);
+        let mut came = Vec::new();
+        for blocking in [None, None, Some(Blocking::Never)] {
+            let mut buffer = [0; 8];
+            let received = message(match blocking {
+                None => right.peek(&mut buffer).unwrap(),
+                Some(blocking) => right.receive(&mut buffer, blocking).unwrap(),
+            });
+            assert_eq!(&buffer[..received.length], b"x");
+            assert_eq!(received.pid, Some(std::process::id().cast_signed()));
+            assert_eq!(received.descriptors.len(), 2);
+            for descriptor in &received.descriptors {
+                assert!(rustix::io::fcntl_getfd(descriptor).unwrap().contains(FdFlags::CLOEXEC));
+            }
+            came.push(received.descriptors);
+        }
+        assert!(right.peek(&mut [0; 8]).unwrap_err().is_would_block());
+        for (count, copies) in came.into_iter().enumerate() {
+            assert!(!is_closed(&write));
+            rustix::io::write(&write, &[7]).unwrap();
+            assert_eq!(rustix::io::read(&copies[0], &mut [0; 2]), Ok(1), "copy {count}");
+        }
+        assert!(is_closed(&write), "the copies were all there was");
+    }
+
+    #[test]
+    fn one_packet_is_discarded_and_what_was_peeked_of_it_stays() {
+        let (left, right) = Socket::pair().unwrap();
+        let write = send_pipe(&left);
+        left.send(b"second", &[], Blocking::Never).unwrap();
+        let peeked = message(right.peek(&mut [0; 8]).unwrap());
+        right.discard().unwrap();
+        rustix::io::write(&write, &[7]).unwrap();
+        assert_eq!(rustix::io::read(&peeked.descriptors[0], &mut [0; 2]), Ok(1));
+        assert!(!is_closed(&write));
+        drop(peeked);
+        assert!(is_closed(&write));
+        assert_eq!(message(right.peek(&mut [0; 8]).unwrap()).length, 6);
+        right.discard().unwrap();
+        assert!(right.peek(&mut [0; 8]).unwrap_err().is_would_block());
+        right.discard().unwrap();
+        let write = send_pipe(&left);
+        right.discard().unwrap();
+        assert!(is_closed(&write), "nobody has seen it");
+    }
+
+    #[test]
+    fn a_packet_that_was_peeked_with_too_little_room_is_still_whole() {
+        let (left, right) = Socket::pair().unwrap();
+        left.send(&[7; 100], &[left.as_fd()], Blocking::Never).unwrap();
+        let incoming = right.peek(&mut [0; 99]).unwrap();
+        assert!(matches!(incoming, Incoming::Truncated(came) if came.descriptors.len() == 1));
+        let received = message(right.peek(&mut [0; 100]).unwrap());
+        assert_eq!((received.length, received.descriptors.len()), (100, 1));
+    }
+
+    #[test]
+    fn a_hang_up_is_peeked_after_the_packets_and_discarding_it_is_fine() {
+        let (left, right) = Socket::pair().unwrap();
+        right.send(b"never read", &[], Blocking::Never).unwrap();
+        left.send(b"last", &[], Blocking::Never).unwrap();
+        drop(left);
+        // The kernel reports the reset first, once; each of the calls may be the one that sees it.
+        assert_eq!(message(right.peek(&mut [0; 8]).unwrap()).length, 4);
+        assert_eq!(message(right.peek(&mut [0; 8]).unwrap()).length, 4);
+        right.discard().unwrap();
+        for _ in 0..2 {
+            assert!(matches!(right.peek(&mut [0; 8]).unwrap(), Incoming::HangUp));
+            right.discard().unwrap();
+        }
+        assert!(matches!(right.receive(&mut [0; 8], Blocking::Wait).unwrap(), Incoming::HangUp));
+    }
+
+    #[test]
+    fn a_reset_in_front_of_a_packet_does_not_keep_it_from_being_discarded() {
+        let (left, right) = Socket::pair().unwrap();
+        right.send(b"never read", &[], Blocking::Never).unwrap();
+        left.send(b"last", &[], Blocking::Never).unwrap();
+        drop(left);
+        right.discard().unwrap();
+        assert!(matches!(right.peek(&mut [0; 8]).unwrap(), Incoming::HangUp));
     }
 
     #[test]
