@@ -12,6 +12,7 @@
 )]
 
 use core::ffi::c_void;
+use core::mem::ManuallyDrop;
 use core::ops::Range;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -39,6 +40,40 @@ const LONG_BYTES: usize = size_of::<AtomicU64>();
 pub fn map_writable(memory: BorrowedFd<'_>, size_bytes: u64) -> Result<WritableMapping> {
     let protection = ProtFlags::READ | ProtFlags::WRITE;
     Region::map(memory, size_bytes, protection).map(|region| WritableMapping(Arc::new(region)))
+}
+
+/// Maps memory for writing by this process among others; a forked child has the mapping, too, be
+/// the memory sealed against new writers by then ([`memfd::seal_writer`]).
+///
+/// # Errors
+/// As [`map_writable`].
+pub fn map_writable_inheritable(
+    memory: BorrowedFd<'_>,
+    size_bytes: u64,
+) -> Result<WritableMapping> {
+    let length = sealed_length(memory, size_bytes)?;
+    let region = Region::map_inheritable(memory, length, ProtFlags::READ | ProtFlags::WRITE)?;
+    Ok(WritableMapping(Arc::new(region)))
+}
+
+/// Takes over a mapping that [`map_writable_inheritable`] made and
+/// [`WritableMapping::into_address`] gave up: in a child that was forked in between, or in the
+/// process itself.
+///
+/// # Ownership
+/// It is removed from this process when the result is dropped, and from no other; a forked child
+/// has it, too.
+///
+/// # Safety
+/// In this process the `length` bytes from `address` on, a page's start, are such a mapping and
+/// were its whole length; nothing else removes it, and nothing but the result and what comes of it
+/// is used to reach it from now on.
+#[must_use]
+pub unsafe fn adopt_inherited(address: NonNull<u8>, length: usize) -> WritableMapping {
+    debug_assert!(address.addr().get().is_multiple_of(page_size()), "not a page's start");
+    // The invariant of `Region` holds by what the caller guarantees: a mapping of that length had
+    // its memory checked when it was made, and is in any process that has it at this address.
+    WritableMapping(Arc::new(Region { address, length, owner: None }))
 }
 
 /// Maps memory for reading; others may write it meanwhile.
@@ -131,6 +166,15 @@ impl WritableMapping {
     #[must_use]
     pub fn into_split(self, front_bytes: usize) -> Option<SplitWords> {
         SplitWords::new(self.0, front_bytes)
+    }
+
+    /// Gives it up for its address and leaves it mapped, on purpose, until this process ends or
+    /// [`adopt_inherited`] makes it somebody's again. A forked child has it at the same address if
+    /// [`map_writable_inheritable`] made it.
+    #[must_use]
+    pub fn into_address(self) -> NonNull<u8> {
+        // The region is never dropped, so it is never removed.
+        ManuallyDrop::new(self).0.address
     }
 
     /// Copies bytes into it; `false`, and nothing done, when they do not fit at `offset`.
@@ -429,14 +473,10 @@ impl Region {
         Self::map_sealed(memory, length, protection)
     }
 
-    /// Maps memory that is known to be sealed at this length or more.
+    /// Maps memory that is known to be sealed at this length or more; forked children get no
+    /// mapping that can be written.
     fn map_sealed(memory: BorrowedFd<'_>, length: usize, protection: ProtFlags) -> Result<Self> {
-        // SAFETY: A new mapping at an address of the kernel's choice replaces nothing.
-        let address =
-            unsafe { mmap(ptr::null_mut(), length, protection, MapFlags::SHARED, memory, 0) }
-                .map_err(Error::of("mmap"))?;
-        let address = NonNull::new(address.cast()).ok_or(Error::new("mmap", Errno::NOMEM))?;
-        let mut region = Self { address, length, owner: None };
+        let mut region = Self::map_inheritable(memory, length, protection)?;
         if protection.contains(ProtFlags::WRITE) {
             // SAFETY: The advice is for the whole mapping that was just made and changes nothing
             // in this process.
@@ -445,6 +485,20 @@ impl Region {
             region.owner = Some(getpid());
         }
         Ok(region)
+    }
+
+    /// The same, and forked children get it.
+    fn map_inheritable(
+        memory: BorrowedFd<'_>,
+        length: usize,
+        protection: ProtFlags,
+    ) -> Result<Self> {
+        // SAFETY: A new mapping at an address of the kernel's choice replaces nothing.
+        let address =
+            unsafe { mmap(ptr::null_mut(), length, protection, MapFlags::SHARED, memory, 0) }
+                .map_err(Error::of("mmap"))?;
+        let address = NonNull::new(address.cast()).ok_or(Error::new("mmap", Errno::NOMEM))?;
+        Ok(Self { address, length, owner: None })
     }
 
     fn start(&self) -> *mut c_void {
@@ -549,6 +603,21 @@ mod tests {
         kept.words()[1023].store(number, Ordering::Release);
         assert_eq!(right.words()[1023].load(Ordering::Relaxed), number);
         assert_eq!((kept.words().len(), right.words().len()), (1024, 1024));
+    }
+
+    #[test]
+    fn a_mapping_that_was_given_up_is_taken_over_where_it_lies() {
+        let memory = memfd::create("given up", 2 * PAGE).unwrap();
+        let mapping = map_writable_inheritable(memory.as_fd(), 2 * PAGE).unwrap();
+        mapping.words()[1025].store(3, Ordering::Relaxed);
+        let length = mapping.len();
+        let address = mapping.into_address();
+        // SAFETY: It was just given up, in this process, at this length.
+        let again = unsafe { adopt_inherited(address, length) };
+        assert_eq!((again.address(), again.len()), (address, length));
+        assert_eq!(again.words()[1025].load(Ordering::Relaxed), 3);
+        let over = map_writable_inheritable(memory.as_fd(), 2 * PAGE + 1).unwrap_err();
+        assert_eq!(over.errno(), Errno::OVERFLOW);
     }
 
     #[test]

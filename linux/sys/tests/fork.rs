@@ -34,12 +34,14 @@ mod tests {
     }
 
     fn is_mapped(words: &[AtomicU32]) -> bool {
+        is_page(words.as_ptr().cast_mut().cast())
+    }
+
+    /// Whether there is a page at the address.
+    fn is_page(address: *mut libc::c_void) -> bool {
         // SAFETY: `msync` only asks the kernel about the addresses; it answers ENOMEM for those
         // that are not mapped and touches nothing.
-        let status = unsafe {
-            libc::msync(words.as_ptr().cast_mut().cast(), size_of_val(words), libc::MS_ASYNC)
-        };
-        status == 0
+        unsafe { libc::msync(address, 4096, libc::MS_ASYNC) == 0 }
     }
 
     #[test]
@@ -91,9 +93,56 @@ mod tests {
                 )
             };
             drop(parents.take());
-            // SAFETY: `msync` only asks the kernel about the addresses.
-            page == address && unsafe { libc::msync(page, 4096, libc::MS_ASYNC) } == 0
+            page == address && is_page(page)
         }));
+    }
+
+    #[test]
+    fn a_child_takes_over_a_mapping_that_nobody_could_make_any_more() {
+        let memory = memfd::create("fork", 8192).unwrap();
+        let mapping = mapping::map_writable_inheritable(memory.as_fd(), 8192).unwrap();
+        mapping.words()[0].store(5, Ordering::Relaxed);
+        let length = mapping.len();
+        let address = mapping.into_address();
+        memfd::seal_writer(memory.as_fd()).unwrap();
+        assert!(in_child(|| {
+            if mapping::map_writable(memory.as_fd(), 8192).is_ok() {
+                return false;
+            }
+            // SAFETY: The parent gave it up at this length before it forked, and this child uses
+            // and removes only its own.
+            let inherited = unsafe { mapping::adopt_inherited(address, length) };
+            let previous = inherited.words()[0].swap(6, Ordering::Relaxed);
+            // A child of the child has it, and drops its own only.
+            previous == 5
+                && in_child(|| {
+                    // SAFETY: As above; the copy of `inherited` is not used in here.
+                    let inherited = unsafe { mapping::adopt_inherited(address, length) };
+                    inherited.copy_from(4096, b"twice")
+                })
+                && inherited.words()[0].load(Ordering::Relaxed) == 6
+        }));
+        assert!(mapping::map_writable(memory.as_fd(), 8192).is_err());
+        // SAFETY: It was given up at this length, and the children removed only their own.
+        let parents = unsafe { mapping::adopt_inherited(address, length) };
+        let mut bytes = [0; 5];
+        assert!(parents.copy_to(4096, &mut bytes));
+        assert_eq!((parents.words()[0].load(Ordering::Relaxed), &bytes), (6, b"twice"));
+    }
+
+    #[test]
+    fn dropping_an_inheritable_mapping_removes_it_in_its_own_process_only() {
+        let memory = memfd::create("fork", 4096).unwrap();
+        let mapping = mapping::map_writable_inheritable(memory.as_fd(), 4096).unwrap();
+        let mut kept = Some(mapping);
+        assert!(in_child(|| {
+            let Some(mapping) = kept.take() else { return false };
+            let page = mapping.address().as_ptr().cast();
+            let was_mapped = is_page(page);
+            drop(mapping);
+            was_mapped && !is_page(page)
+        }));
+        assert!(is_mapped(kept.as_ref().unwrap().words()));
     }
 
     #[test]
