@@ -38,6 +38,7 @@ pub mod clock;
 pub mod epoll;
 pub mod eventfd;
 
+pub mod child;
 pub mod foreign;
 pub mod fork;
 pub mod inherited;
