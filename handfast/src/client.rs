@@ -353,7 +353,7 @@ impl Client {
     }
 
     /// Waits for the change that [`Self::watch`] asked for; whether it came in time. If it did not,
-    /// it is still asked for.
+    /// it is still asked for. A broker that takes over from another may tell of a change twice.
     ///
     /// # Errors
     ///

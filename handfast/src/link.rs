@@ -47,6 +47,29 @@ pub(crate) type Answer = Result<(Reply, Vec<OwnedFd>)>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ticket(u32);
 
+/// The numbers of what is asked: from 1 to the last that there is, and round again.
+#[derive(Debug, Default)]
+struct Numbers {
+    last: u32,
+    /// Whether all have been given.
+    went_round: bool,
+}
+
+impl Numbers {
+    fn next(&mut self) -> u32 {
+        let next = self.last.checked_add(1);
+        self.went_round |= next.is_none();
+        self.last = next.unwrap_or(wire::UNANSWERED + 1);
+        self.last
+    }
+
+    /// Whether a number has been given before. Once they went round each has: then it does not
+    /// count whether it is above the last.
+    const fn has_given(&self, number: u32) -> bool {
+        number != wire::UNANSWERED && (self.went_round || number <= self.last)
+    }
+}
+
 /// A connection of this process to one broker.
 #[derive(Debug)]
 pub(crate) struct Link {
@@ -54,7 +77,7 @@ pub(crate) struct Link {
     place: Place,
     welcome: Welcome,
     guard: ForkGuard,
-    next_number: u32,
+    numbers: Numbers,
     posted: BTreeMap<u32, Posted>,
     events: VecDeque<Event>,
     buffer: Vec<u8>,
@@ -113,7 +136,7 @@ impl Link {
                 place: place.clone(),
                 welcome,
                 guard: ForkGuard::new()?,
-                next_number: 0,
+                numbers: Numbers::default(),
                 posted: BTreeMap::new(),
                 events: VecDeque::new(),
                 buffer,
@@ -159,19 +182,13 @@ impl Link {
 
     /// Asks for a mailbox, by which most of what is asked from now on goes. None when the broker
     /// has no room for one: the socket does, too.
-    #[expect(clippy::wildcard_enum_match_arm, reason = "what is not the answer is sorted")]
     pub(crate) fn open_mailbox(&mut self) -> Result<Option<Notes>> {
         let number = self.next_number()?;
         self.send_message(&ClientMessage::Mailbox { number }.encode(), &[], Blocking::Wait)?;
-        let descriptors = loop {
-            let Some((message, descriptors)) = self.receive()? else { return Err(self.lose()) };
-            match message {
-                BrokerMessage::Mailbox { number: made } if made == number => break descriptors,
-                BrokerMessage::Failed { number: refused, .. } if refused == number => {
-                    return Ok(None);
-                }
-                other => self.sort(other, descriptors)?,
-            }
+        let descriptors = match self.wait_for(number)? {
+            (BrokerMessage::Mailbox { .. }, descriptors) => descriptors,
+            (BrokerMessage::Failed { .. }, _) => return Ok(None),
+            _ => return Err(Cause::Unexpected.into()),
         };
         let mut descriptors = descriptors.into_iter();
         let memory = next_descriptor(&mut descriptors)?;
@@ -216,55 +233,31 @@ impl Link {
         answered.map(Some)
     }
 
-    #[expect(clippy::wildcard_enum_match_arm, reason = "nothing else answers a request")]
     fn answer_in_mailbox(&mut self, name: Option<&str>, number: u32, bytes: usize) -> Answer {
         let mailbox = self.mailbox.as_mut().ok_or(Cause::Unexpected)?;
-        match BrokerMessage::decode(mailbox.read(bytes), 0)? {
-            BrokerMessage::Reply { number: answered, reply } if answered == number => {
-                Ok((reply, Vec::new()))
-            }
-            BrokerMessage::Failed { number: answered, error } if answered == number => {
-                Err(Error::refused(name, error))
-            }
-            _ => Err(Cause::Unexpected.into()),
+        let message = BrokerMessage::decode(mailbox.read(bytes), 0)?;
+        if number_of(&message) != Some(number) {
+            return Err(Cause::Unexpected.into());
         }
+        answer_in(message, Vec::new(), name)
     }
 
-    /// Waits for the answer to what was asked.
-    #[expect(clippy::wildcard_enum_match_arm, reason = "what is not the answer is sorted")]
     fn answer_in_socket(&mut self, name: Option<&str>, number: u32) -> Answer {
-        loop {
-            let Some((message, descriptors)) = self.receive()? else { return Err(self.lose()) };
-            match message {
-                BrokerMessage::Reply { number: answered, reply } if answered == number => {
-                    return Ok((reply, descriptors));
-                }
-                BrokerMessage::Failed { number: answered, error } if answered == number => {
-                    return Err(Error::refused(name, error));
-                }
-                other => self.sort(other, descriptors)?,
-            }
-        }
+        let (message, descriptors) = self.wait_for(number)?;
+        answer_in(message, descriptors, name)
     }
 
     /// What the broker's process holds.
-    #[expect(clippy::wildcard_enum_match_arm, reason = "what is not the answer is sorted")]
     pub(crate) fn health(&mut self) -> Result<Health> {
         let number = self.next_number()?;
         self.send_message(&ClientMessage::Health { number }.encode(), &[], Blocking::Wait)?;
-        loop {
-            let Some((message, descriptors)) = self.receive()? else { return Err(self.lose()) };
-            match message {
-                BrokerMessage::Health { number: answered, health } if answered == number => {
-                    return Ok(health);
-                }
-                other => self.sort(other, descriptors)?,
-            }
-        }
+        let (BrokerMessage::Health { health, .. }, _) = self.wait_for(number)? else {
+            return Err(Cause::Unexpected.into());
+        };
+        Ok(health)
     }
 
     /// The handles of an opened object: pipes, as /proc numbers them, and those that clients hold.
-    #[expect(clippy::wildcard_enum_match_arm, reason = "what is not the answer is sorted")]
     pub(crate) fn handles(&mut self, opening: OpeningId) -> Result<(Vec<u64>, Vec<HeldFacts>)> {
         let number = self.next_number()?;
         self.send_message(
@@ -272,15 +265,10 @@ impl Link {
             &[],
             Blocking::Wait,
         )?;
-        loop {
-            let Some((message, descriptors)) = self.receive()? else { return Err(self.lose()) };
-            match message {
-                BrokerMessage::Handles { number: answered, inodes, held } if answered == number => {
-                    return Ok((inodes, held));
-                }
-                other => self.sort(other, descriptors)?,
-            }
-        }
+        let (BrokerMessage::Handles { inodes, held, .. }, _) = self.wait_for(number)? else {
+            return Err(Cause::Unexpected.into());
+        };
+        Ok((inodes, held))
     }
 
     /// Asks without waiting, for the broker may be slow or stopped and there is work to do.
@@ -332,8 +320,7 @@ impl Link {
 
     fn next_number(&mut self) -> Result<u32> {
         self.check_connected()?;
-        self.next_number = self.next_number.checked_add(1).unwrap_or(wire::UNANSWERED + 1);
-        Ok(self.next_number)
+        Ok(self.numbers.next())
     }
 
     fn check_connected(&self) -> Result<()> {
@@ -357,28 +344,56 @@ impl Link {
         }
     }
 
-    /// Puts a message where whoever asked for it will look.
-    fn sort(&mut self, message: BrokerMessage, descriptors: Vec<OwnedFd>) -> Result<()> {
-        let (number, answer) = match message {
-            BrokerMessage::Event(event) => {
-                self.events.push_back(event);
-                return Ok(());
+    /// Waits for what answers this number, of whatever kind it is.
+    fn wait_for(&mut self, number: u32) -> Result<(BrokerMessage, Vec<OwnedFd>)> {
+        loop {
+            let (message, descriptors) = self.receive()?;
+            if number_of(&message) == Some(number) {
+                let descriptors = self.keep(&message, descriptors)?;
+                return Ok((message, descriptors));
             }
-            BrokerMessage::Reply { number, reply } => (number, Ok((reply, descriptors))),
-            BrokerMessage::Failed { number, error } => (number, Err(Error::refused(None, error))),
-            BrokerMessage::Welcome(_)
-            | BrokerMessage::Refused(_)
-            | BrokerMessage::Health { .. }
-            | BrokerMessage::Handles { .. }
-            | BrokerMessage::Mailbox { .. } => return Err(Cause::Unexpected.into()),
-        };
-        match self.posted.remove(&number) {
-            Some(Posted::Awaited) => {
-                self.posted.insert(number, Posted::Answered(answer));
-            }
-            Some(Posted::Answered(_)) | None => return Err(Cause::Unexpected.into()),
+            self.sort(message, descriptors)?;
         }
-        Ok(())
+    }
+
+    /// Puts a message where whoever asked for it will look, and judges what nobody looks for.
+    ///
+    /// A broker that takes over from one that was killed sends again what that one may not have
+    /// sent. So what has come before is dropped, and what it gives is not given back, for the
+    /// first copy was taken. An event is looked after twice, which does no harm.
+    fn sort(&mut self, message: BrokerMessage, descriptors: Option<Vec<OwnedFd>>) -> Result<()> {
+        match (number_of(&message), message) {
+            (Some(number), message) if self.numbers.has_given(number) => {
+                if matches!(self.posted.get(&number), Some(Posted::Awaited)) {
+                    let kept = self.keep(&message, descriptors);
+                    let answer = kept.and_then(|kept| answer_in(message, kept, None));
+                    self.posted.insert(number, Posted::Answered(answer));
+                }
+                Ok(())
+            }
+            (_, BrokerMessage::Event(event)) => {
+                self.events.push_back(event);
+                Ok(())
+            }
+            (_, BrokerMessage::Welcome(_)) => Ok(()),
+            _ => Err(Cause::Unexpected.into()),
+        }
+    }
+
+    /// The descriptors of an answer that is awaited. If there was no room for them, nobody will
+    /// ever have what it gives.
+    fn keep(
+        &mut self,
+        message: &BrokerMessage,
+        descriptors: Option<Vec<OwnedFd>>,
+    ) -> Result<Vec<OwnedFd>> {
+        if let Some(descriptors) = descriptors {
+            return Ok(descriptors);
+        }
+        for request in given_in(message).into_iter().flatten() {
+            self.tell_waiting(&request)?;
+        }
+        Err(no_room())
     }
 
     /// The next event, waiting at most so long; None when none came.
@@ -414,23 +429,18 @@ impl Link {
             Readiness::HangUp => return Err(self.lose()),
             Readiness::Ready => {}
         }
-        let Some((message, descriptors)) = self.receive()? else { return Err(self.lose()) };
+        let (message, descriptors) = self.receive()?;
         self.sort(message, descriptors)?;
         Ok(TookIn::Message)
     }
 
-    fn receive(&mut self) -> Result<Option<(BrokerMessage, Vec<OwnedFd>)>> {
+    /// The next message with its descriptors, or None if this process had no room for them.
+    fn receive(&mut self) -> Result<(BrokerMessage, Option<Vec<OwnedFd>>)> {
         match receive(&self.socket, &mut self.buffer)? {
-            Heard::Message(message, descriptors) => Ok(Some((message, descriptors))),
-            Heard::HangUp => Ok(None),
-            Heard::CutOff(message) => {
-                // Nobody will ever have what it tells of.
-                for request in message.as_ref().map_or([None, None], given_in).into_iter().flatten()
-                {
-                    self.tell_waiting(&request)?;
-                }
-                Err(no_room())
-            }
+            Heard::Message(message, descriptors) => Ok((message, Some(descriptors))),
+            Heard::CutOff(Some(message)) => Ok((message, None)),
+            Heard::CutOff(None) => Err(no_room()),
+            Heard::HangUp => Err(self.lose()),
         }
     }
 
@@ -493,6 +503,28 @@ fn message_alone(bytes: &[u8]) -> Option<BrokerMessage> {
     }
 }
 
+/// The number of what a message answers.
+const fn number_of(message: &BrokerMessage) -> Option<u32> {
+    match message {
+        BrokerMessage::Reply { number, .. }
+        | BrokerMessage::Failed { number, .. }
+        | BrokerMessage::Health { number, .. }
+        | BrokerMessage::Handles { number, .. }
+        | BrokerMessage::Mailbox { number } => Some(*number),
+        BrokerMessage::Welcome(_) | BrokerMessage::Refused(_) | BrokerMessage::Event(_) => None,
+    }
+}
+
+/// What a message says to a request. `name` is what that was about, for the error.
+#[expect(clippy::wildcard_enum_match_arm, reason = "nothing else answers a request")]
+fn answer_in(message: BrokerMessage, descriptors: Vec<OwnedFd>, name: Option<&str>) -> Answer {
+    match message {
+        BrokerMessage::Reply { reply, .. } => Ok((reply, descriptors)),
+        BrokerMessage::Failed { error, .. } => Err(Error::refused(name, error)),
+        _ => Err(Cause::Unexpected.into()),
+    }
+}
+
 /// How to give back what an answer gives: a handle that is a number, and an opening.
 #[expect(clippy::wildcard_enum_match_arm, reason = "what gives nothing is not looked at")]
 fn given_in(message: &BrokerMessage) -> [Option<Request>; 2] {
@@ -520,5 +552,33 @@ pub(crate) fn next_descriptor(list: &mut impl Iterator<Item = OwnedFd>) -> Resul
 impl AsFd for Link {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_has_been_given_from_when_it_is_given() {
+        let mut numbers = Numbers::default();
+        for number in 1..=3 {
+            assert!(!numbers.has_given(number));
+            assert_eq!(numbers.next(), number);
+            assert!(numbers.has_given(number));
+        }
+        assert!(numbers.has_given(1));
+        assert!(!numbers.has_given(wire::UNANSWERED));
+        assert!(!numbers.has_given(u32::MAX));
+    }
+
+    #[test]
+    fn numbers_go_round_and_leave_out_the_one_that_is_not_answered() {
+        let mut numbers = Numbers { last: u32::MAX - 1, went_round: false };
+        assert!(!numbers.has_given(u32::MAX));
+        assert_eq!([numbers.next(), numbers.next()], [u32::MAX, 1]);
+        // An answer that was under way meanwhile.
+        assert!(numbers.has_given(u32::MAX) && numbers.has_given(1));
+        assert!(!numbers.has_given(wire::UNANSWERED));
     }
 }

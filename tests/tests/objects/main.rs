@@ -4,6 +4,7 @@
 //! program says, or for what nothing tells, until it is so.
 
 mod broker_stopped;
+mod copies;
 mod events;
 mod fences;
 mod forks;

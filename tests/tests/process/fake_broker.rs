@@ -185,8 +185,27 @@ fn an_answer_to_another_question_is_refused() {
     let reply = |number, reply| BrokerMessage::Reply { number, reply }.encode();
     broker.check_create(&reply(1, Reply::Done), &[], why);
     broker.check_create(&reply(2, Reply::Done), &[], why);
-    broker.check_create(&welcome(), &[], why);
+    broker.check_create(&reply(0, Reply::Done), &[], why);
+    broker.check_create(&reply(u32::MAX, Reply::Done), &[], why);
+    let failed = BrokerMessage::Failed { number: 2, error: Error::NameNotFound };
+    broker.check_create(&failed.encode(), &[], why);
+    let handles = |number| BrokerMessage::Handles { number, inodes: Vec::new(), held: Vec::new() };
+    broker.check_create(&handles(1).encode(), &[], why);
+    broker.check_create(&handles(2).encode(), &[], why);
+    let null = File::open("/dev/null").unwrap();
+    let mailbox = |number| BrokerMessage::Mailbox { number }.encode();
+    broker.check_create(&mailbox(1), &[null.as_fd(); 2], why);
+    broker.check_create(&mailbox(2), &[null.as_fd(); 2], why);
+    let refused = BrokerMessage::Refused(Refused::Version { oldest: 7, newest: 9 }).encode();
+    broker.check_create(&refused, &[], why);
     broker.check_create(&reply(1, Reply::Listing { entries: Vec::new(), more: false }), &[], why);
+}
+
+#[test]
+fn a_second_welcome_is_no_answer_and_no_error() {
+    let broker = FakeBroker::new();
+    // What it asked is not answered: the broker hangs up.
+    broker.check_create(&welcome(), &[], "the broker is gone");
 }
 
 /// The answer to a sender's first request.
