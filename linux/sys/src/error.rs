@@ -28,6 +28,12 @@ impl Error {
         Self::new(operation, Errno::MFILE)
     }
 
+    /// The error of a call that is not permitted.
+    #[must_use]
+    pub const fn not_permitted(operation: &'static str) -> Self {
+        Self::new(operation, Errno::PERM)
+    }
+
     /// The call that was refused, as the kernel's manual names it.
     #[must_use]
     pub const fn operation(&self) -> &'static str {

@@ -39,6 +39,14 @@ pub fn open_numbers() -> Result<Vec<i32>> {
     Ok(numbers)
 }
 
+/// The same, asked one by one, which takes no descriptor.
+pub(crate) fn probe_numbers() -> Vec<i32> {
+    let (limit, _) = crate::process::descriptor_limit();
+    let limit = i32::try_from(limit).unwrap_or(i32::MAX);
+    // SAFETY: The call takes numbers, and refuses one that is not open.
+    (0..limit).filter(|number| unsafe { libc::fcntl(*number, libc::F_GETFD) } >= 0).collect()
+}
+
 /// The descriptor of a number that this process has open.
 ///
 /// # Ownership

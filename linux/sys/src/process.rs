@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 use rustix::process::{
-    DumpableBehavior, Pid, Resource, Rlimit, getrlimit, kill_process, set_dumpable_behavior,
-    setrlimit, setsid,
+    DumpableBehavior, Pid, Resource, Rlimit, Signal as Kill, getpid, getppid, getrlimit,
+    kill_process, set_dumpable_behavior, set_parent_process_death_signal, setrlimit, setsid,
 };
 
 use crate::auxiliary;
@@ -132,6 +132,32 @@ pub fn is_secure_exec() -> bool {
 
 fn directory(pid: i32) -> Option<PathBuf> {
     (pid > 0).then(|| Path::new("/proc").join(pid.to_string()))
+}
+
+/// Has this process told to end (SIGTERM) when its parent, whose number this is, ends; at once
+/// where it has ended already.
+///
+/// # Errors
+/// None.
+pub fn end_with_parent(parent: u32) -> Result<()> {
+    set_parent_process_death_signal(Some(Kill::TERM))
+        .map_err(Error::of("prctl(PR_SET_PDEATHSIG)"))?;
+    let is_there =
+        getppid().is_some_and(|pid| u32::try_from(pid.as_raw_nonzero().get()) == Ok(parent));
+    if !is_there {
+        kill_process(getpid(), Kill::TERM).map_err(Error::of("kill"))?;
+    }
+    Ok(())
+}
+
+/// How many threads this process has.
+///
+/// # Errors
+/// ENOENT (no /proc), the descriptor limit.
+pub fn threads() -> Result<usize> {
+    let tasks =
+        std::fs::read_dir("/proc/self/task").map_err(Error::of_std("open(/proc/self/task)"))?;
+    Ok(tasks.count())
 }
 
 #[cfg(test)]
