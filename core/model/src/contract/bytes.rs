@@ -48,6 +48,13 @@ impl ByteWriter {
         Self { bytes: Vec::new() }
     }
 
+    /// No bytes yet, in room that was used before.
+    #[must_use]
+    pub fn within(mut room: Vec<u8>) -> Self {
+        room.clear();
+        Self { bytes: room }
+    }
+
     /// So many zeros, to be overwritten by [`Self::finish_behind`], and room for more behind them.
     #[must_use]
     pub fn behind(front_bytes: usize, room_bytes: usize) -> Self {
@@ -59,6 +66,12 @@ impl ByteWriter {
     /// Appends a count of items. More than 2^32 - 1 of anything exceed every limit.
     pub fn count(&mut self, count: usize) {
         self.u32(u32::try_from(count).unwrap_or(u32::MAX));
+    }
+
+    /// Appends bytes behind their count.
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        self.count(bytes.len());
+        self.bytes.extend_from_slice(bytes);
     }
 
     /// Appends UTF-16 units behind their count.
@@ -120,6 +133,18 @@ impl<'a> ByteReader<'a> {
         let count = usize::try_from(self.u32()?).map_err(|_| Malformed)?;
         let needs = count.checked_mul(item_bytes).ok_or(Malformed)?;
         if needs > self.bytes.len() { Err(Malformed) } else { Ok(count) }
+    }
+
+    /// Takes bytes behind their count.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`] as for the others.
+    pub fn bytes(&mut self) -> Result<&'a [u8], Malformed> {
+        let count = self.count(1)?;
+        let (bytes, tail) = self.bytes.split_at_checked(count).ok_or(Malformed)?;
+        self.bytes = tail;
+        Ok(bytes)
     }
 
     /// Takes UTF-16 units behind their count.

@@ -74,6 +74,16 @@ pub fn leave(memory: &impl LongMemory, seat: u32, cause: Gone, park: &impl Park)
     }
 }
 
+/// As [`leave`], for a broker that goes on where one that is gone may have begun with it.
+pub fn leave_again(memory: &impl LongMemory, seat: u32, cause: Gone, park: &impl Park) {
+    let Ok(page) = Page::long_enough(memory) else { return };
+    leave_page(&page, seat, cause, park);
+    // Its bit may have been cleared, and the mark not made that had to follow.
+    if page.orphan().load(Ordering::SeqCst) == ORPHAN_LIVE && orphan(&page, cause) {
+        turn::bump(page.word(), park);
+    }
+}
+
 impl<M: LongMemory, P: Park> Fence<M, P> {
     /// Says that this client signals no more, as [`leave`] does when it was released: who waits is
     /// told without the broker, which may say it once more.

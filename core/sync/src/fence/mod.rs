@@ -69,7 +69,9 @@ mod wait;
 use self::layout::Page;
 use crate::page::{LayoutError, LongMemory};
 
-pub use self::broker::{Gone, Signaller, bump, format, leave, seat_taken, set_readers};
+pub use self::broker::{
+    Gone, Signaller, bump, format, leave, leave_again, seat_taken, set_readers,
+};
 pub use self::layout::{FENCE_LONGS, LOCAL_LONGS, PEAKS};
 pub use self::wait::{Look, Wait, WaitFor};
 

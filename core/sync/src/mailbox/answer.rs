@@ -25,6 +25,15 @@ pub enum Heard {
     Request,
 }
 
+/// Whether the request that was heard last still has to be answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unanswered {
+    /// It does.
+    Yes,
+    /// It was answered, or it was not acted on and is heard again.
+    No,
+}
+
 /// Takes notes and answers.
 #[derive(Debug)]
 pub struct AnswerEnd<M> {
@@ -52,7 +61,27 @@ impl<M: Memory> AnswerEnd<M> {
         Ok(Self { memory, taken: 0, answered: 0, listening, notes_listening: listening })
     }
 
-    /// Takes every note there is.
+    /// Goes on where a broker that is gone stopped. Its client may have been told to write anything
+    /// here by then: it can but ask and drop for itself.
+    pub fn go_on(memory: M, unanswered: Unanswered) -> Self {
+        let count = |place| word(memory.words(), place).load(Ordering::SeqCst);
+        let answered = match unanswered {
+            Unanswered::Yes => count(layout::WORD_HEARD),
+            Unanswered::No => count(layout::WORD_ANSWERED),
+        };
+        let (taken, listening) = (count(layout::WORD_TAKEN), count(layout::WORD_LISTENING));
+        let notes_listening = count(layout::WORD_NOTES_LISTENING);
+        Self { memory, taken, answered, listening, notes_listening }
+    }
+
+    /// Whether the client can see the answer to the request that was heard last.
+    #[must_use]
+    pub fn has_answered(&self) -> bool {
+        let answered = word(self.memory.words(), layout::WORD_ANSWERED);
+        answered.load(Ordering::SeqCst) == self.answered
+    }
+
+    /// Takes every note there is. [`Self::settle_notes`] follows when they have been acted on.
     ///
     /// # Errors
     ///
@@ -72,8 +101,14 @@ impl<M: Memory> AnswerEnd<M> {
             notes.push(u64::from(high) << 32 | u64::from(low));
             self.taken = self.taken.wrapping_add(1);
         }
-        word(words, layout::WORD_TAKEN).store(self.taken, Ordering::Release);
         Ok(())
+    }
+
+    /// Gives the room of all notes that were taken back to the client. Until then they are found
+    /// again by a broker that goes on here.
+    pub fn settle_notes(&mut self) {
+        let taken = word(self.memory.words(), layout::WORD_TAKEN);
+        taken.store(self.taken, Ordering::Release);
     }
 
     /// Takes every note there is, and then the request if there is one.

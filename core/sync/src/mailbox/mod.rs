@@ -35,6 +35,6 @@ mod answer;
 mod ask;
 mod layout;
 
-pub use answer::{AnswerEnd, Heard, Misuse, NoRoom};
+pub use answer::{AnswerEnd, Heard, Misuse, NoRoom, Unanswered};
 pub use ask::{AnsweredWhere, AskEnd, NoteEnd, Refused, ends};
 pub use layout::{ANSWER_BYTES_MAX, MAILBOX_BYTES, MAILBOX_WORDS, NOTES_MAX, REQUEST_BYTES_MAX};
