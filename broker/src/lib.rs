@@ -3,8 +3,11 @@
 //! It is not in the path of a frame, and it never maps, allocates or interprets pixels: it makes
 //! and maps the pages of synchronisation words, to stamp deaths and wake waiters.
 //!
-//! Read first: [`Broker`] (one event, one turn), [`place`] (where a broker is found),
+//! Read first: `turn.rs` (one event, one turn), [`place`] (where a broker is found),
 //! [`activation`] (who listens there).
+//!
+//! It is started by a keeper, which starts another one when it is killed ([`serve`]): what that one
+//! needs is in the journal before anything is done about it.
 //!
 //! Invariants: one thread, no lock, no clock but the poller's; every request is applied to the
 //! model first and its effects, which cannot fail, are performed in order; a descriptor nobody
@@ -17,13 +20,20 @@
 
 pub mod activation;
 mod door;
+mod estate;
+mod journal;
 mod mailbox;
 mod page;
 pub mod place;
 mod processes;
+mod record;
 mod store;
 mod turn;
 mod undertaker;
 mod wake;
 
-pub use turn::{Broker, Config, IdleExit, ServeError, Users};
+pub use estate::EstateError;
+pub use handfast_sync::page::PAGE_BYTES;
+pub use handfast_sys::seqpacket::Listener;
+pub use journal::JournalError;
+pub use turn::{Config, FileId, Given, IdleExit, ServeError, Users, file_id, new_journal, serve};

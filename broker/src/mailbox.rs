@@ -1,16 +1,16 @@
 //! A client's mailbox: the second door, in shared memory.
 
 use core::sync::atomic::AtomicU32;
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use handfast_sync::Memory;
-use handfast_sync::mailbox::{AnswerEnd, Heard, MAILBOX_BYTES, Misuse, NoRoom};
+use handfast_sync::mailbox::{AnswerEnd, Heard, MAILBOX_BYTES, Misuse, NoRoom, Unanswered};
 use handfast_sys::eventfd::Doorbell;
 use handfast_sys::mapping::{self, TableWords};
 use handfast_sys::{Result, memfd};
-use tracing::warn;
 
+use crate::record::Number;
 use crate::wake::Waker;
 
 /// The words of a mailbox.
@@ -28,8 +28,9 @@ impl Memory for Words {
 pub(crate) struct Mailbox {
     end: AnswerEnd<Words>,
     bell: Doorbell,
-    /// Until the client has mapped it, and nobody else may write it.
-    memory: Option<OwnedFd>,
+    memory: OwnedFd,
+    /// Whether the client has mapped it, and nobody gets it any more.
+    is_mapped: bool,
     /// Whether something was asked since it was last looked after.
     asked: bool,
     /// Whether it is looked after without a bell.
@@ -59,15 +60,44 @@ impl Mailbox {
         Ok(Some(Self {
             end,
             bell: Doorbell::new()?,
-            memory: Some(memory),
+            memory,
+            is_mapped: false,
             asked: false,
             is_busy: false,
         }))
     }
 
+    /// Takes over a predecessor's, of which something was heard and not answered, or nothing.
+    ///
+    /// # Errors
+    ///
+    /// Memory.
+    pub(crate) fn adopt(memory: OwnedFd, bell: OwnedFd, heard: Unanswered) -> Result<Self> {
+        let bytes = u64::try_from(MAILBOX_BYTES).unwrap_or_default();
+        let words = Words(mapping::map_writable(memory.as_fd(), bytes)?.into_words());
+        let bell = Doorbell::from(bell);
+        let end = AnswerEnd::go_on(words, heard);
+        Ok(Self { end, bell, memory, is_mapped: false, asked: false, is_busy: false })
+    }
+
     /// The memory, until the client has rung, and the bell: what the client gets.
     pub(crate) fn descriptors(&self) -> Option<[BorrowedFd<'_>; 2]> {
-        Some([self.memory.as_ref()?.as_fd(), self.bell.as_fd()])
+        (!self.is_mapped).then(|| [self.memory.as_fd(), self.bell.as_fd()])
+    }
+
+    /// The numbers of both.
+    pub(crate) fn numbers(&self) -> (Number, Number) {
+        (self.memory.as_raw_fd(), self.bell.as_fd().as_raw_fd())
+    }
+
+    /// Whether the client can see the answer to what was heard last.
+    pub(crate) fn has_answered(&self) -> bool {
+        self.end.has_answered()
+    }
+
+    /// What was taken has been acted on.
+    pub(crate) fn settle_notes(&mut self) {
+        self.end.settle_notes();
     }
 
     pub(crate) fn bell(&self) -> BorrowedFd<'_> {
@@ -80,12 +110,8 @@ impl Mailbox {
         notes: &mut Vec<u64>,
         request: &mut Vec<u8>,
     ) -> core::result::Result<Heard, Misuse> {
-        // Who rings has mapped it. From now on only that mapping writes it.
-        if let Some(memory) = self.memory.take()
-            && let Err(error) = memfd::seal_writer(memory.as_fd())
-        {
-            warn!(%error, "a mailbox could not be sealed");
-        }
+        // Who rings has mapped it.
+        self.is_mapped = true;
         self.end.listen();
         let heard = self.end.hear(notes, request)?;
         self.asked |= heard == Heard::Request;

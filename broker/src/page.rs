@@ -3,15 +3,17 @@
 
 use core::num::NonZeroU32;
 use core::sync::atomic::{AtomicU32, AtomicU64};
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use handfast_model::object::{Leaving, PageId, PageKind, Reset, Signaller, StreamEnd};
 use handfast_sync::page::{self, LINE_BYTES, LongMemory, PAGE_BYTES};
 use handfast_sync::{event, fence, keyed_mutex};
+use handfast_sys::kept::{Keeping, Kept};
 use handfast_sys::mapping::{self, SplitWords, TableWords, WritableMapping};
 use handfast_sys::{Result, memfd};
 
+use crate::record::{self, PageFacts};
 use crate::wake::Waker;
 
 /// A page that is held ready and nothing is in.
@@ -20,6 +22,7 @@ pub(crate) struct SparePage {
     mapping: WritableMapping,
     writable: OwnedFd,
     read_only: Option<OwnedFd>,
+    kept: Option<Kept>,
 }
 
 /// A page in two parts, as `handfast-sync` sees it.
@@ -55,6 +58,8 @@ enum Words {
 #[derive(Debug)]
 pub(crate) struct Page {
     words: Words,
+    /// Where the keeper has it mapped, too.
+    kept: Option<Kept>,
     /// Made when somebody gets it first.
     read_only: Option<OwnedFd>,
     /// For a page with one writer, until he has mapped it.
@@ -65,19 +70,21 @@ impl SparePage {
     pub(crate) fn make() -> Result<Self> {
         let bytes = u64::try_from(PAGE_BYTES).unwrap_or_default();
         let (mapping, writable) = mapping::create_shared("handfast page", bytes)?;
-        Ok(Self { mapping, writable, read_only: None })
+        Ok(Self { mapping, writable, read_only: None, kept: None })
     }
 
-    /// One for a stream, whose pages are always given out to be read as well.
-    pub(crate) fn make_for_stream() -> Result<Self> {
+    /// One for a stream, whose pages are always given out to be read as well, and are sealed: the
+    /// keeper maps it before.
+    pub(crate) fn make_for_stream(keeping: &Keeping) -> Result<Self> {
         let mut page = Self::make()?;
         page.read_only = Some(memfd::read_only(page.writable.as_fd())?);
+        page.kept = keeping.order(page.writable.as_fd());
         Ok(page)
     }
 
     /// Makes it a page of this kind; none when it has the wrong size, which a page of ours has not.
     pub(crate) fn format(self, kind: PageKind) -> Option<Page> {
-        let Self { mapping, writable, read_only } = self;
+        let Self { mapping, writable, read_only, kept } = self;
         if !matches!(kind, PageKind::StreamSender | PageKind::StreamReceiver)
             && let Err(error) = memfd::seal_shared(writable.as_fd())
         {
@@ -101,7 +108,7 @@ impl SparePage {
                 Words::KeyedMutex(words)
             }
         };
-        Some(Page { words, read_only, writable: Some(writable) })
+        Some(Page { words, kept, read_only, writable: Some(writable) })
     }
 }
 
@@ -150,21 +157,74 @@ impl Page {
         }
     }
 
-    /// Makes sure that [`Self::read_only`] has one to give.
+    /// Takes over a predecessor's: what it holds, and where it is mapped already if it is sealed.
+    ///
+    /// # Errors
+    ///
+    /// EPERM: it is sealed, and nobody kept it mapped. Memory.
+    pub(crate) fn adopt(
+        words: record::Words,
+        [writable, read_only]: [Option<OwnedFd>; 2],
+        kept: Option<Kept>,
+    ) -> Result<Self> {
+        let bytes = u64::try_from(PAGE_BYTES).unwrap_or_default();
+        let mapping = match (&writable, &kept) {
+            (Some(writable), _) => mapping::map_writable(writable.as_fd(), bytes)?,
+            (None, kept) => {
+                let mapping = kept.as_ref().and_then(Kept::take);
+                mapping.ok_or(handfast_sys::Error::not_permitted("mmap"))?
+            }
+        };
+        let split = |mapping: WritableMapping| {
+            let words = mapping.into_split(LINE_BYTES).map(Split);
+            words.ok_or(handfast_sys::Error::not_permitted("mmap"))
+        };
+        let words = match words {
+            record::Words::Stream => Words::Stream(mapping.into_words()),
+            record::Words::Fence => Words::Split(SplitKind::Fence, split(mapping)?),
+            record::Words::Event => Words::Split(SplitKind::Event, split(mapping)?),
+            record::Words::KeyedMutex => Words::KeyedMutex(mapping.into_words()),
+        };
+        Ok(Self { words, kept, read_only, writable })
+    }
+
+    /// What it is and holds.
+    pub(crate) fn facts(&self) -> PageFacts {
+        let number = |descriptor: &Option<OwnedFd>| descriptor.as_ref().map(|it| it.as_raw_fd());
+        PageFacts {
+            words: match self.words {
+                Words::Stream(_) => record::Words::Stream,
+                Words::Split(SplitKind::Fence, _) => record::Words::Fence,
+                Words::Split(SplitKind::Event, _) => record::Words::Event,
+                Words::KeyedMutex(_) => record::Words::KeyedMutex,
+            },
+            writable: number(&self.writable),
+            read_only: number(&self.read_only),
+            kept: self.kept.as_ref().map(Kept::place),
+        }
+    }
+
+    /// Makes sure that [`Self::read_only`] has one to give; whether it had none.
     ///
     /// # Errors
     ///
     /// The descriptor limit.
-    pub(crate) fn make_read_only(&mut self) -> Result<()> {
+    pub(crate) fn make_read_only(&mut self) -> Result<bool> {
         if let (None, Some(writable)) = (&self.read_only, &self.writable) {
             self.read_only = Some(memfd::read_only(writable.as_fd())?);
+            return Ok(true);
         }
-        Ok(())
+        Ok(false)
     }
 
     /// Its writer has mapped it: from now on no descriptor gives write access to anybody.
     pub(crate) fn seal(&mut self, id: PageId) {
         let Some(writable) = self.writable.take() else { return };
+        if let Some(kept) = &self.kept
+            && !kept.wait_until_mapped()
+        {
+            tracing::warn!(page = id.0, "nobody keeps a page: it is lost with this broker");
+        }
         if let Err(error) = memfd::seal_writer(writable.as_fd()) {
             // Only its own writer could have sealed it differently. The page stays what it was,
             // and only that writer holds a descriptor that writes.
@@ -218,15 +278,23 @@ impl Page {
         }
     }
 
+    /// It has gone, and a predecessor may have begun to say so.
+    pub(crate) fn leave_seat_again(&self, seat: u32, leaving: Leaving) {
+        match &self.words {
+            Words::Split(SplitKind::Fence, words) => {
+                fence::leave_again(words, seat, gone(leaving), &Waker);
+            }
+            Words::Split(SplitKind::Event, _) | Words::Stream(_) | Words::KeyedMutex(_) => {
+                self.leave_seat(seat, leaving);
+            }
+        }
+    }
+
     /// It has gone.
     pub(crate) fn leave_seat(&self, seat: u32, leaving: Leaving) {
         match &self.words {
             Words::Split(SplitKind::Fence, words) => {
-                let gone = match leaving {
-                    Leaving::Released => fence::Gone::Released,
-                    Leaving::Died => fence::Gone::Died,
-                };
-                fence::leave(words, seat, gone, &Waker);
+                fence::leave(words, seat, gone(leaving), &Waker);
             }
             Words::Split(SplitKind::Event, words) => event::leave(words, seat, &Waker),
             Words::Stream(_) | Words::KeyedMutex(_) => {}
@@ -247,5 +315,12 @@ impl Page {
             Words::Split(SplitKind::Event, words) => event::set_readers(words, count),
             Words::Stream(_) | Words::KeyedMutex(_) => {}
         }
+    }
+}
+
+const fn gone(leaving: Leaving) -> fence::Gone {
+    match leaving {
+        Leaving::Released => fence::Gone::Released,
+        Leaving::Died => fence::Gone::Died,
     }
 }

@@ -2,10 +2,12 @@
 //! knows it by.
 
 use std::collections::BTreeMap;
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 
 use handfast_model::object::ProcessId;
 use handfast_sys::pidfd;
+
+use crate::record::Number;
 
 /// A process that was alive when it was looked at.
 #[derive(Debug)]
@@ -68,9 +70,31 @@ impl Processes {
         self.by_id.get(&id).is_some_and(|process| pidfd::has_exited(process.pidfd.as_fd()))
     }
 
+    /// None but those after `last` may be met.
+    pub(crate) fn met(last: u64) -> Self {
+        Self { last, ..Self::default() }
+    }
+
+    /// The last that was met, and all that are known.
+    pub(crate) fn facts(&self) -> (u64, BTreeMap<ProcessId, (i32, Number)>) {
+        (self.last, self.by_id.iter().map(|(id, process)| (*id, process.facts())).collect())
+    }
+
     /// All that are known.
     pub(crate) fn all(&self) -> Vec<ProcessId> {
         self.by_id.keys().copied().collect()
+    }
+}
+
+impl Living {
+    /// One that a predecessor kept.
+    pub(crate) const fn kept(id: ProcessId, pid: i32, pidfd: OwnedFd) -> Self {
+        Self { id, pid, pidfd }
+    }
+
+    /// Its number, and that of its pidfd.
+    pub(crate) fn facts(&self) -> (i32, Number) {
+        (self.pid, self.pidfd.as_raw_fd())
     }
 }
 

@@ -1,14 +1,16 @@
 //! The descriptors and pages behind the model's ids.
 
 use std::collections::BTreeMap;
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 
 use handfast_model::object::{HandleId, PageId, PageKind, PayloadId, Resources};
 use handfast_sync::page::PAGE_BYTES;
 use handfast_sys::Result;
+use handfast_sys::kept::Keeping;
 use handfast_sys::pipe::{self, KeptEnd};
 
 use crate::page::{Page, SparePage};
+use crate::record::{PageFacts, PayloadFacts, PipeFacts};
 
 /// A handle's pipe.
 #[derive(Debug)]
@@ -42,28 +44,92 @@ pub(crate) struct Store {
     spare_pipes: Vec<Pipe>,
 }
 
+/// Pages, pipes and memory, by numbers.
+type Facts =
+    (BTreeMap<PageId, PageFacts>, BTreeMap<HandleId, PipeFacts>, BTreeMap<PayloadId, PayloadFacts>);
+
+impl Pipe {
+    fn facts(&self) -> PipeFacts {
+        let read_end = self.read_end.as_ref().map(|end| end.as_raw_fd());
+        PipeFacts { kept: self.kept.as_fd().as_raw_fd(), read_end, inode: self.inode }
+    }
+}
+
+impl Payload {
+    pub(crate) fn facts(&self) -> PayloadFacts {
+        PayloadFacts {
+            read_only: self.read_only.as_raw_fd(),
+            writable: self.writable.as_ref().map(|memory| memory.as_raw_fd()),
+            size_bytes: self.size_bytes,
+        }
+    }
+}
+
 impl Store {
     /// Makes sure that effects needing so much cannot fail.
     ///
     /// # Errors
     ///
     /// The descriptor limit or memory; what was made stays for the next time.
-    pub(crate) fn reserve(&mut self, needed: Resources) -> Result<()> {
+    ///
+    /// The page that can be given out to be read from now on, if there is one.
+    pub(crate) fn reserve(
+        &mut self,
+        needed: Resources,
+        keeping: &Keeping,
+    ) -> Result<Option<PageId>> {
+        let mut viewed = None;
         while self.spare_pages.len() < needed.pages {
             self.spare_pages.push(SparePage::make()?);
         }
         while self.spare_stream_pages.len() < needed.stream_pages {
-            self.spare_stream_pages.push(SparePage::make_for_stream()?);
+            self.spare_stream_pages.push(SparePage::make_for_stream(keeping)?);
         }
-        if let Some(page) = needed.view.and_then(|page| self.pages.get_mut(&page)) {
-            page.make_read_only()?;
+        if let Some(id) = needed.view
+            && let Some(page) = self.pages.get_mut(&id)
+            && page.make_read_only()?
+        {
+            viewed = Some(id);
         }
         while self.spare_pipes.len() < needed.handles {
             let (kept, read_end) = pipe::handle_pipe()?;
             let inode = kept.inode()?;
             self.spare_pipes.push(Pipe { kept, inode, read_end: Some(read_end) });
         }
-        Ok(())
+        Ok(viewed)
+    }
+
+    /// Everything that is bound to something, by numbers.
+    pub(crate) fn facts(&self) -> Facts {
+        let pages = self.pages.iter().map(|(id, page)| (*id, page.facts()));
+        let pipes = self.handles.iter().map(|(id, pipe)| (*id, pipe.facts()));
+        let payloads = self.payloads.iter().map(|(id, payload)| (*id, payload.facts()));
+        (pages.collect(), pipes.collect(), payloads.collect())
+    }
+
+    pub(crate) fn page_facts(&self, id: PageId) -> Option<PageFacts> {
+        self.pages.get(&id).map(Page::facts)
+    }
+
+    pub(crate) fn pipe_facts(&self, id: HandleId) -> Option<PipeFacts> {
+        self.handles.get(&id).map(Pipe::facts)
+    }
+
+    /// Takes over a predecessor's page.
+    pub(crate) fn adopt_page(&mut self, id: PageId, page: Page) {
+        self.pages.insert(id, page);
+    }
+
+    /// Takes over a predecessor's handle; its kept end, to be watched.
+    pub(crate) fn adopt_pipe(
+        &mut self,
+        id: HandleId,
+        (kept, read_end): (KeptEnd, Option<OwnedFd>),
+        inode: u64,
+    ) -> Option<BorrowedFd<'_>> {
+        self.handles_by_inode.entry(inode).or_default().push(id);
+        self.handles.insert(id, Pipe { kept, inode, read_end });
+        self.handles.get(&id).map(|pipe| pipe.kept.as_fd())
     }
 
     /// Gives back what is held ready.
@@ -191,6 +257,11 @@ impl Store {
         if let Some(pipe) = self.handles.get_mut(&id) {
             pipe.read_end = None;
         }
+    }
+
+    /// Every handle that a predecessor made has been sent, or will never be.
+    pub(crate) fn all_sent(&mut self) {
+        self.handles.values_mut().for_each(|pipe| pipe.read_end = None);
     }
 
     pub(crate) fn is_closed(&self, id: HandleId) -> bool {

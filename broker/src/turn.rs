@@ -5,12 +5,14 @@ mod admission;
 mod answer;
 mod hear;
 mod letters;
+mod log;
 mod reach;
+mod recover;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -19,6 +21,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use handfast_model::object::{ClientId, HandleId, Manager, ProcessId};
 use handfast_model::wire;
 use handfast_sys::epoll::{Event, Interest, Poller};
+use handfast_sys::inheritance::Inheritance;
+use handfast_sys::kept::Keeping;
 use handfast_sys::runtime_dir::DirectoryLock;
 use handfast_sys::seqpacket::Listener;
 use handfast_sys::timer::Timer;
@@ -27,7 +31,10 @@ use thiserror::Error as ThisError;
 use tracing::{debug, info};
 
 use crate::door::{Door, Stage};
+use crate::estate::EstateError;
+use crate::journal::{Journal, JournalError};
 use crate::processes::Processes;
+use crate::record::{Input, Number, Record};
 use crate::store::Store;
 use crate::undertaker::Undertaker;
 
@@ -69,6 +76,12 @@ pub enum ServeError {
     /// The kernel refused.
     #[error(transparent)]
     Kernel(#[from] handfast_sys::Error),
+    /// What a predecessor wrote down cannot be used.
+    #[error("{0}")]
+    Journal(#[from] JournalError),
+    /// Nor can what it says.
+    #[error("{0}")]
+    Estate(#[from] EstateError),
     /// Signals or threads could not be set up.
     #[error("{0}")]
     Setup(#[from] io::Error),
@@ -84,6 +97,59 @@ const BELL: u64 = 4 << 60;
 const TARGET: u64 = 5 << 60;
 const TAG: u64 = 0xF << 60;
 
+/// What outlives a broker.
+#[derive(Debug)]
+pub(crate) struct Tools {
+    journal: Journal,
+    keeping: Keeping,
+    socket_file: Option<FileId>,
+}
+
+/// What a keeper gives each of its brokers.
+#[derive(Debug)]
+pub struct Given {
+    /// The memory of [`new_journal`], for this broker.
+    pub journal: OwnedFd,
+    /// Where it has pages mapped.
+    pub keeping: Keeping,
+    /// What the predecessors left open.
+    pub left: Inheritance,
+    /// Which file the socket's was when the first of them began.
+    pub socket_file: Option<FileId>,
+}
+
+/// Makes the memory that a broker writes down in what a successor needs.
+///
+/// # Errors
+///
+/// The descriptor limit and memory.
+pub fn new_journal() -> Result<OwnedFd, ServeError> {
+    Ok(Journal::create()?.into_memory())
+}
+
+/// Serves as a broker, the first of its keeper or one that goes on where another was killed, until
+/// a signal or idleness ends it; then every client has been hung up on, every stream's page says
+/// `Lost`, and the socket's file is gone.
+///
+/// # Errors
+///
+/// [`ServeError`].
+///
+/// # Blocking
+///
+/// For as long as it serves.
+pub fn serve(listener: Listener, config: Config, given: Given) -> Result<(), ServeError> {
+    let Given { journal, keeping, left, socket_file } = given;
+    let journal = Journal::adopt(journal)?;
+    let tools = Tools { journal, keeping, socket_file };
+    let broker = if tools.journal.snapshot().is_empty() {
+        Broker::begin(listener, config, tools)?
+    } else {
+        Broker::succeed(listener, config, tools, left)?
+    };
+    broker.serve()
+}
+
 #[derive(Debug, PartialEq, Eq)]
 enum Next {
     GoOn,
@@ -92,7 +158,7 @@ enum Next {
 
 /// A broker.
 #[derive(Debug)]
-pub struct Broker {
+pub(crate) struct Broker {
     config: Config,
     manager: Manager,
     store: Store,
@@ -120,6 +186,11 @@ pub struct Broker {
     /// Room for what lies in a mailbox.
     letter: Vec<u8>,
     notes: Vec<u64>,
+    journal: Journal,
+    /// Who keeps mappings for a successor.
+    keeping: Keeping,
+    /// Room for a record.
+    record: Vec<u8>,
 }
 
 fn unix_time_ns() -> u64 {
@@ -128,9 +199,11 @@ fn unix_time_ns() -> u64 {
 }
 
 /// Device and inode of a file.
-type FileId = (u64, u64);
+pub type FileId = (u64, u64);
 
-fn file_id(path: &Path) -> Option<FileId> {
+/// Which file lies at a path.
+#[must_use]
+pub fn file_id(path: &Path) -> Option<FileId> {
     fs::symlink_metadata(path).ok().map(|found| (found.dev(), found.ino()))
 }
 
@@ -147,7 +220,24 @@ impl Broker {
     /// # Errors
     ///
     /// [`ServeError`]: descriptors, signals or the undertaker's thread.
-    pub fn new(listener: Listener, config: Config) -> Result<Self, ServeError> {
+    pub(crate) fn begin(
+        listener: Listener,
+        config: Config,
+        tools: Tools,
+    ) -> Result<Self, ServeError> {
+        let manager = Manager::new(fresh_instance()?);
+        let mut broker = Self::with(listener, config, tools, manager)?;
+        broker.make_journal_short();
+        Ok(broker)
+    }
+
+    /// One that serves nobody yet.
+    fn with(
+        listener: Listener,
+        config: Config,
+        tools: Tools,
+        manager: Manager,
+    ) -> Result<Self, ServeError> {
         process::set_not_dumpable()?;
         process::raise_descriptor_limit();
         let poller = Poller::new()?;
@@ -159,10 +249,10 @@ impl Broker {
         poller.add(signals.as_fd(), SIGNAL, Interest::Readable)?;
         let look_after = Timer::new()?;
         poller.add(look_after.as_fd(), LOOK_AFTER, Interest::Rings)?;
-        Ok(Self {
-            socket_file: config.socket.as_deref().and_then(file_id),
+        let mut broker = Self {
+            socket_file: tools.socket_file,
             config,
-            manager: Manager::new(fresh_instance()?),
+            manager,
             store: Store::default(),
             processes: Processes::default(),
             poller,
@@ -181,7 +271,19 @@ impl Broker {
             buffer: vec![0; wire::MESSAGE_BYTES_MAX],
             letter: Vec::new(),
             notes: Vec::new(),
-        })
+            journal: tools.journal,
+            keeping: tools.keeping,
+            record: Vec::new(),
+        };
+        let own = broker.own_numbers();
+        broker.log(&Record::Tools(own));
+        Ok(broker)
+    }
+
+    /// What it has for itself.
+    fn own_numbers(&self) -> Vec<Number> {
+        let own = [self.poller.as_fd(), self.signals.as_fd(), self.look_after.as_fd()];
+        own.iter().map(|one| one.as_raw_fd()).collect()
     }
 
     /// Serves until a signal or idleness ends it; then every client has been hung up on, every
@@ -194,13 +296,14 @@ impl Broker {
     /// # Blocking
     ///
     /// For as long as it serves.
-    pub fn serve(mut self) -> Result<(), ServeError> {
+    pub(crate) fn serve(mut self) -> Result<(), ServeError> {
         info!(pid = std::process::id(), socket = ?self.config.socket, "serving");
         let mut events = Vec::new();
         loop {
             let timeout_ns = if self.put_off.is_empty() { self.timeout_ns() } else { Some(0) };
             self.poller.wait(&mut events, timeout_ns)?;
             self.catch_up();
+            self.shorten_journal();
             for event in &events {
                 if self.turn(event)? == Next::Leave {
                     info!("stopped by a signal");
@@ -208,6 +311,7 @@ impl Broker {
                     return Ok(());
                 }
             }
+            self.undertaker.flush();
             if self.idle_for_long() && self.leave_if_alone()? {
                 info!("leaving: no client and no object");
                 return Ok(());
@@ -288,6 +392,7 @@ impl Broker {
             _ => return Ok(Next::Leave),
         }
         self.note_idleness();
+        self.undertaker.flush();
         Ok(Next::GoOn)
     }
 
@@ -317,7 +422,12 @@ impl Broker {
     /// Ends a connection: what its client held is dropped.
     fn end(&mut self, number: u64, why: &'static str) {
         self.take_notes(number);
+        if !self.doors.contains_key(&number) {
+            return;
+        }
+        let input = self.log_input(Input::Gone { door: number });
         let Some(door) = self.doors.remove(&number) else { return };
+        self.put_off_gone(number);
         debug!(pid = door.pid, why, "a client has gone");
         self.forget(door.socket.as_fd());
         self.forget(door.process.as_fd());
@@ -328,7 +438,7 @@ impl Broker {
             self.doors_of_clients.remove(&client);
             let mut effects = Vec::new();
             self.manager.client_gone(client, &mut effects);
-            self.perform(effects, &mut reach::Brought::default());
+            self.perform(input, effects, 0, &mut reach::Brought::default());
         }
         self.note_idleness();
     }

@@ -3,6 +3,7 @@
 //! `close()` of a lingering socket or of a file on somebody's FUSE mount takes as long as its
 //! sender likes, so it is never called on the broker's own thread.
 
+use std::cell::RefCell;
 use std::os::fd::OwnedFd;
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
@@ -11,6 +12,7 @@ use std::thread;
 #[derive(Debug)]
 pub(crate) struct Undertaker {
     queue: Sender<Vec<OwnedFd>>,
+    held: RefCell<Vec<OwnedFd>>,
 }
 
 impl Undertaker {
@@ -26,14 +28,21 @@ impl Undertaker {
                 drop(descriptors);
             }
         })?;
-        Ok(Self { queue })
+        Ok(Self { queue, held: RefCell::default() })
     }
 
-    /// Closes these, sooner or later.
+    /// Closes these, sooner or later: not before the next [`Self::flush`].
     pub(crate) fn bury(&self, descriptors: Vec<OwnedFd>) {
-        if descriptors.is_empty() {
+        self.held.borrow_mut().extend(descriptors);
+    }
+
+    /// Hands over what is to be closed. Until then whatever brought a descriptor, a packet in a
+    /// queue, does not have the last copy of it, so taking it away waits for nobody.
+    pub(crate) fn flush(&self) {
+        if self.held.borrow().is_empty() {
             return;
         }
+        let descriptors = self.held.take();
         // The thread ends only with the queue, so this cannot fail; if it did, the descriptors
         // would be closed here.
         drop(self.queue.send(descriptors));

@@ -8,32 +8,40 @@ use std::process::ExitCode;
 use anyhow::bail;
 use handfast_broker::activation::{self, Activation, State, activate};
 use handfast_broker::place::Place;
-use handfast_broker::{Broker, Config, Users};
+use handfast_broker::{Config, Listener, Users};
+use handfast_image::{KeepError, Process, keep};
 
 use crate::args::BrokerArgs;
 
 pub(crate) fn run(args: &BrokerArgs) -> anyhow::Result<ExitCode> {
-    let (broker, socket) = match activation::passed()? {
+    let (listener, config, socket) = match activation::passed()? {
         Some((listener, socket)) => {
             check_agrees(args, &socket)?;
             // The file is the manager's: it stays for the next start.
             let config = config(args, &Place::at(&socket)?, None);
-            (Broker::new(listener, config)?, socket)
+            (listener, config, socket)
         }
         None => listen(args)?,
     };
-    if !args.quiet {
-        writeln!(std::io::stderr(), "serving {}; Ctrl-C stops it", socket.display())?;
+    let served = keep(listener, &config, || {
+        if !args.quiet {
+            // Nobody may be there to read it.
+            writeln!(std::io::stderr(), "serving {}; Ctrl-C stops it", socket.display()).ok();
+        }
+        tell(State::Ready);
+    });
+    match served {
+        // It has said why.
+        Err(KeepError::Ended { .. }) => return Ok(ExitCode::FAILURE),
+        Ok(Process::Broker) => return Ok(ExitCode::SUCCESS),
+        Ok(Process::Keeper) | Err(_) => tell(State::Stopping),
     }
-    tell(State::Ready);
-    let served = broker.serve();
-    tell(State::Stopping);
     served?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// A broker at a socket that it makes itself.
-fn listen(args: &BrokerArgs) -> anyhow::Result<(Broker, PathBuf)> {
+fn listen(args: &BrokerArgs) -> anyhow::Result<(Listener, Config, PathBuf)> {
     let place = match &args.socket {
         Some(path) => Place::at(&std::path::absolute(path)?)?,
         None => Place::find()?,
@@ -41,9 +49,9 @@ fn listen(args: &BrokerArgs) -> anyhow::Result<(Broker, PathBuf)> {
     let config = config(args, &place, Some(place.socket.clone()));
     match activate(&place, config.users)? {
         Activation::Listening(listener, lock) => {
-            let broker = Broker::new(listener, config)?;
+            // It listens: whoever comes now waits in its queue.
             drop(lock);
-            Ok((broker, place.socket))
+            Ok((listener, config, place.socket))
         }
         Activation::Answered(_) => bail!("a broker serves {} already", place.socket.display()),
     }

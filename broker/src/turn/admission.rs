@@ -3,7 +3,7 @@
 use std::os::fd::AsFd as _;
 
 use handfast_model::contract::limits;
-use handfast_model::object::{Cap, Error};
+use handfast_model::object::{Cap, ClientId, Error};
 use handfast_model::security::Token;
 use handfast_model::wire::{self, BrokerMessage, Hello, Refused, Welcome};
 use handfast_sys::epoll::Interest;
@@ -11,8 +11,10 @@ use handfast_sys::seqpacket::Socket;
 use handfast_sys::{peer, process};
 use tracing::{debug, warn};
 
+use super::answer::Taken;
 use super::{Broker, DOOR, PROCESS, ServeError, Users};
 use crate::door::{Door, Stage};
+use crate::record::{Input, Record};
 
 /// Accepted at once, so that a flood of connections does not starve those that are there.
 const ACCEPTED_PER_TURN: usize = 16;
@@ -59,10 +61,16 @@ impl Broker {
         }
         self.next_door += 1;
         let number = self.next_door;
-        self.poller.add(door.socket.as_fd(), DOOR | number, Interest::Readable)?;
-        self.poller.add(door.process.as_fd(), PROCESS | number, Interest::Readable)?;
+        let facts = door.facts();
+        self.watch_door(number, &door)?;
         self.doors.insert(number, door);
+        self.log(&Record::Door { door: number, facts });
         Ok(())
+    }
+
+    pub(super) fn watch_door(&self, number: u64, door: &Door) -> handfast_sys::Result<()> {
+        self.poller.add(door.socket.as_fd(), DOOR | number, Interest::Readable)?;
+        self.poller.add(door.process.as_fd(), PROCESS | number, Interest::Readable)
     }
 
     /// Whom this broker does not serve. Behind a user namespace every foreign user has the
@@ -77,37 +85,51 @@ impl Broker {
         (!served).then_some(Refused::User { uid: token.uid, broker_uid })
     }
 
-    pub(super) fn greet(&mut self, number: u64, hello: Hello) {
-        let Some(door) = self.doors.get_mut(&number) else { return };
+    pub(super) fn greet(&mut self, number: u64, hello: Hello) -> Taken {
+        let Some(door) = self.doors.get_mut(&number) else { return Taken::No };
         let Some(version) = hello.common_version() else {
             let refused = Refused::Version { oldest: wire::VERSION_OLDEST, newest: wire::VERSION };
             drop(door.refuse(refused));
-            return self.end(number, "it speaks no version of ours");
+            self.end(number, "it speaks no version of ours");
+            return Taken::No;
         };
-        match self.manager.client_arrived(door.token, door.pid) {
+        let (token, pid) = (door.token, door.pid);
+        let input = self.log_input(Input::Arrived { door: number, version });
+        self.consume(number);
+        match self.manager.client_arrived(token, pid) {
             Ok(client) => {
-                door.stage = Stage::Client(client);
-                if let Err(error) = door.socket.accept_descriptors() {
-                    debug!(%error, "a client's socket cannot be opened for descriptors");
-                }
-                self.doors_of_clients.insert(client, number);
-                let welcome = Welcome {
-                    version,
-                    instance: self.manager.instance(),
-                    pid: i32::try_from(std::process::id()).unwrap_or_default(),
-                    uid: process::uid(),
-                    started_ns: self.started_ns,
-                };
-                if door.send(&BrokerMessage::Welcome(welcome), &[]).is_err() {
-                    self.end(number, "it cannot be answered");
-                }
+                self.welcome(number, client, version);
+                self.journal.set_answered(input);
             }
             Err(error) => {
-                if let Error::CapReached { cap, limit } = error {
+                if let (Error::CapReached { cap, limit }, Some(door)) =
+                    (error, self.doors.get(&number))
+                {
                     drop(door.refuse(Refused::Cap { cap, limit }));
                 }
                 self.end(number, "there is no room for it");
             }
+        }
+        Taken::Yes
+    }
+
+    /// Greets whoever has become a client.
+    pub(super) fn welcome(&mut self, number: u64, client: ClientId, version: u16) {
+        let Some(door) = self.doors.get_mut(&number) else { return };
+        door.stage = Stage::Client(client);
+        if let Err(error) = door.socket.accept_descriptors() {
+            debug!(%error, "a client's socket cannot be opened for descriptors");
+        }
+        self.doors_of_clients.insert(client, number);
+        let welcome = Welcome {
+            version,
+            instance: self.manager.instance(),
+            pid: i32::try_from(std::process::id()).unwrap_or_default(),
+            uid: process::uid(),
+            started_ns: self.started_ns,
+        };
+        if door.send(&BrokerMessage::Welcome(welcome), &[]).is_err() {
+            self.end(number, "it cannot be answered");
         }
     }
 }

@@ -10,24 +10,48 @@ use handfast_model::wire::{
     BrokerMessage, ClientMessage, HANDLES_TOLD_MAX, Health, UNANSWERED, WireError,
 };
 use handfast_sys::epoll::Interest;
-use handfast_sys::seqpacket::{Blocking, Incoming, Received};
+use handfast_sys::seqpacket::{Incoming, Received};
 use handfast_sys::{memfd, process};
 use tracing::{debug, warn};
 
 use super::reach::Brought;
 use super::{Broker, HANDLE, unix_time_ns};
-use crate::door::{Stage, Unreachable, Way};
+use crate::door::{Stage, Unreachable};
+use crate::estate::Owed;
+use crate::journal::Place;
 use crate::page::Page;
+use crate::record::{self, Input, Record, Said};
 use crate::store::Payload;
 
 /// A request that waits for its answer.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Asked {
+pub(super) struct Asked<'a> {
     /// Who asked.
     pub(super) door: u64,
     /// The client's number for it; [`UNANSWERED`] for one that gets none.
     pub(super) number: u32,
-    pub(super) way: Way,
+    pub(super) said: Said<'a>,
+}
+
+impl Asked<'_> {
+    const fn owed(self) -> Owed {
+        Owed { door: self.door, number: self.number, way: self.said.way() }
+    }
+}
+
+/// Where a message was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    Queue,
+    /// Before its turn.
+    PutOff,
+}
+
+/// Whether a message has been taken out of its queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    Yes,
+    No,
 }
 
 impl Broker {
@@ -36,15 +60,18 @@ impl Broker {
         self.take_notes(number);
         if !self.take_up(number)
             && let Some(received) = self.incoming(number)
+            && self.message(number, received, Origin::Queue) == Taken::No
         {
-            self.message(number, received);
+            self.consume(number);
         }
     }
 
-    /// The next message of a client, if there is one and it arrived whole.
+    /// The next message of a client, if there is one and it arrived whole. It stays in the queue
+    /// until it has been dealt with or written down: what a broker read and did not do when it was
+    /// killed is read again.
     pub(super) fn incoming(&mut self, number: u64) -> Option<Received> {
         let door = self.doors.get(&number)?;
-        match door.socket.receive(&mut self.buffer, Blocking::Never) {
+        match door.socket.peek(&mut self.buffer) {
             Ok(Incoming::Message(received)) => return Some(received),
             Ok(Incoming::HangUp) => self.end(number, "it hung up"),
             Ok(Incoming::Truncated(received)) => self.cut_off(number, received),
@@ -80,19 +107,22 @@ impl Broker {
             }
             _ => false,
         };
-        if !refused {
+        if refused {
+            self.consume(number);
+        } else {
             self.end(number, "it sent more than a message may hold");
         }
     }
 
-    pub(super) fn message(&mut self, number: u64, received: Received) {
-        let Some(door) = self.doors.get(&number) else { return };
+    pub(super) fn message(&mut self, number: u64, received: Received, origin: Origin) -> Taken {
+        let Some(door) = self.doors.get(&number) else { return Taken::No };
         let Received { length, descriptors, pid } = received;
         // A message of another process: the connection was inherited or passed on, and would
         // lend that process this client's token.
         if pid.is_some_and(|pid| pid != door.pid) {
             self.undertaker.bury(descriptors);
-            return self.end(number, "another process used its connection");
+            self.end(number, "another process used its connection");
+            return Taken::No;
         }
         let bytes = self.buffer.get(..length).unwrap_or_default();
         let message = match ClientMessage::decode(bytes, descriptors.len()) {
@@ -100,15 +130,21 @@ impl Broker {
             Err(error) => {
                 self.undertaker.bury(descriptors);
                 debug!(%error, pid = door.pid, "a message was not understood");
-                return self.end(number, "its message was not understood");
+                self.end(number, "its message was not understood");
+                return Taken::No;
             }
         };
         let stage = door.stage;
         match (stage, message) {
-            (Stage::Greeting, ClientMessage::Hello(hello)) => self.greet(number, hello),
+            (Stage::Greeting, ClientMessage::Hello(hello)) => return self.greet(number, hello),
             (Stage::Client(client), ClientMessage::Request { number: request, request: what }) => {
-                let asked = Asked { door: number, number: request, way: Way::Socket };
-                self.request(client, asked, &what, descriptors);
+                let (bytes, count) = (bytes.to_vec(), descriptors.len());
+                let said = match origin {
+                    Origin::Queue => Said::Packet { bytes: &bytes, descriptors: count },
+                    Origin::PutOff => Said::PutOff { bytes: &bytes, descriptors: count },
+                };
+                let asked = Asked { door: number, number: request, said };
+                return self.request(client, asked, &what, descriptors);
             }
             (Stage::Client(_), ClientMessage::Mailbox { number: question }) => {
                 self.give_mailbox(number, question);
@@ -136,6 +172,7 @@ impl Broker {
                 self.end(number, "it did not begin with hello, or said it twice");
             }
         }
+        Taken::No
     }
 
     pub(super) fn tell_health(&mut self, number: u64, question: u32) {
@@ -166,10 +203,10 @@ impl Broker {
     pub(super) fn request(
         &mut self,
         client: ClientId,
-        asked: Asked,
+        asked: Asked<'_>,
         request: &Request,
         descriptors: Vec<OwnedFd>,
-    ) {
+    ) -> Taken {
         if let Request::List { .. } = request {
             // What it shows is what is there now.
             self.take_all_notes();
@@ -186,20 +223,66 @@ impl Broker {
         }
 
         let came = self.with_process(client, request, came, &mut brought);
-        let answer = self.apply(client, request, came, brought);
+        let needed = self.manager.resources(client, request, came);
+        if let Err(error) = self.reserve(needed) {
+            warn!(%error, "out of descriptors or memory");
+            self.give_up(brought);
+            self.fail(asked.owed(), out_of_resources());
+            return Taken::No;
+        }
+        let time_ns = if request.is_dated() { unix_time_ns() } else { 0 };
+        let door = asked.door;
+        let input = self.log_input(Input::Request(record::Request {
+            door,
+            client,
+            said: asked.said,
+            time_ns,
+            came,
+            brought: brought.facts(),
+        }));
+        if let Said::Packet { .. } = asked.said {
+            self.consume(door);
+        }
+        let mut effects = Vec::new();
+        let caller = Caller { client, time_ns, came };
+        let answer = self.manager.apply(&caller, request, &mut effects);
+        self.perform(input, effects, 0, &mut brought);
+        self.give_up(brought);
+        if asked.number == UNANSWERED {
+            self.unanswered(answer);
+        } else {
+            self.answer(input, asked.owed(), answer);
+        }
+        Taken::Yes
+    }
+
+    /// Answers what was asked, and notes that it is answered.
+    pub(super) fn answer(&mut self, input: Place, owed: Owed, answer: Result<Reply, Error>) {
         match answer {
-            _ if asked.number == UNANSWERED => self.unanswered(answer),
-            Ok(reply) => self.reply(asked, reply),
-            Err(error) => self.fail(asked, error),
+            Ok(reply) => self.reply(input, owed, reply),
+            Err(error) => {
+                self.fail(owed, error);
+                self.journal.set_answered(input);
+            }
+        }
+    }
+
+    /// Closes what came and is not kept.
+    fn give_up(&self, brought: Brought) {
+        if let Some(Payload { read_only, writable, .. }) = brought.payload {
+            self.undertaker.bury([read_only].into_iter().chain(writable).collect());
+        }
+        if let Some(process) = brought.process {
+            self.undertaker.bury(vec![process.into()]);
         }
     }
 
     /// Refuses what this process has no room for.
-    pub(super) fn refuse(&mut self, asked: Asked) {
+    pub(super) fn refuse(&mut self, asked: Owed) {
         self.fail(asked, out_of_resources());
     }
 
-    fn fail(&mut self, asked: Asked, error: Error) {
+    fn fail(&mut self, asked: Owed, error: Error) {
         let Some(door) = self.doors.get(&asked.door) else { return };
         let message = BrokerMessage::Failed { number: asked.number, error };
         let sent = door.answer(asked.way, &message, &[]);
@@ -251,11 +334,17 @@ impl Broker {
 
     /// Makes sure that there is what a request needs.
     fn reserve(&mut self, needed: Resources) -> handfast_sys::Result<()> {
-        self.store.reserve(needed).or_else(|_| {
+        let reserved = self.store.reserve(needed, &self.keeping).or_else(|_| {
             // What was closed by now may not have been heard of.
             self.reap();
-            self.store.reserve(needed)
-        })
+            self.store.reserve(needed, &self.keeping)
+        });
+        if let Some(page) = reserved?
+            && let Some(descriptor) = self.store.page_facts(page).and_then(|facts| facts.read_only)
+        {
+            self.log(&Record::ReadOnly { page, descriptor });
+        }
+        Ok(())
     }
 
     /// Forgets every handle whose last copy is closed by now.
@@ -265,39 +354,14 @@ impl Broker {
         self.handles_gone(&closed);
     }
 
-    pub(super) fn apply(
-        &mut self,
-        client: ClientId,
-        request: &Request,
-        came: Came,
-        mut brought: Brought,
-    ) -> Result<Reply, Error> {
-        let needed = self.manager.resources(client, request, came);
-        let answer = self.reserve(needed).map_err(|error| {
-            warn!(%error, "out of descriptors or memory");
-            out_of_resources()
-        });
-        let mut effects = Vec::new();
-        let time_ns = if request.is_dated() { unix_time_ns() } else { 0 };
-        let caller = Caller { client, time_ns, came };
-        let answer = answer.and_then(|()| self.manager.apply(&caller, request, &mut effects));
-        self.perform(effects, &mut brought);
-        if let Some(Payload { read_only, writable, .. }) = brought.payload {
-            self.undertaker.bury([read_only].into_iter().chain(writable).collect());
-        }
-        if let Some(process) = brought.process {
-            self.undertaker.bury(vec![process.into()]);
-        }
-        answer
-    }
-
-    fn reply(&mut self, asked: Asked, reply: Reply) {
+    fn reply(&mut self, input: Place, asked: Owed, reply: Reply) {
         let attachments = reply.attachments();
         let Some(door) = self.doors.get(&asked.door) else { return };
         let found: Option<Vec<BorrowedFd<'_>>> =
             attachments.iter().map(|wanted| self.descriptor(*wanted)).collect();
         let message = BrokerMessage::Reply { number: asked.number, reply };
         let sent = found.map(|found| door.answer(asked.way, &message, &found));
+        self.journal.set_answered(input);
         for attachment in attachments {
             if let Attachment::Handle(handle) = attachment {
                 self.store.sent(handle);
@@ -331,17 +395,31 @@ impl Broker {
     }
 
     pub(super) fn handles_gone(&mut self, handles: &[HandleId]) {
+        if handles.is_empty() {
+            return;
+        }
+        let input = self.log_input(Input::HandlesGone(handles.to_vec()));
         let mut effects = Vec::new();
         self.manager.handles_gone(handles, &mut effects);
-        self.perform(effects, &mut Brought::default());
+        self.perform(input, effects, 0, &mut Brought::default());
     }
 
-    /// Performs effects in order. Clients that cannot be told are ended afterwards.
-    pub(super) fn perform(&mut self, effects: Vec<Effect>, brought: &mut Brought) {
+    /// Performs the effects of an input in order, but for the first `done`, which have been.
+    /// Clients that cannot be told are ended afterwards.
+    pub(super) fn perform(
+        &mut self,
+        input: Place,
+        effects: Vec<Effect>,
+        done: usize,
+        brought: &mut Brought,
+    ) {
         let mut unreachable = Vec::new();
-        for effect in effects {
+        for (effect, count) in effects.into_iter().zip(1..).skip(done) {
             match effect {
-                Effect::MakePage { page, kind } => self.store.make_page(page, kind),
+                Effect::MakePage { page, kind } => {
+                    self.store.make_page(page, kind);
+                    self.log_page(page);
+                }
                 Effect::ReformatPage { page, kind } => self.store.reformat_page(page, kind),
                 Effect::SealPage { page } => self.store.seal_page(page),
                 Effect::StampGone { page } => self.on_page(page, Page::stamp_gone),
@@ -383,6 +461,7 @@ impl Broker {
                     }
                 }
             }
+            self.performed(input, count);
         }
         for door in unreachable {
             self.end(door, "it does not read what it asked to be told");
@@ -402,6 +481,9 @@ impl Broker {
         if let Some(Err(error)) = watched {
             // Its closing is then noticed when somebody asks for its name.
             warn!(%error, handle = handle.0, "a handle cannot be watched");
+        }
+        if let Some(facts) = self.store.pipe_facts(handle) {
+            self.log(&Record::Pipe { handle, facts });
         }
     }
 }

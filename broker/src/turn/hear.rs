@@ -9,14 +9,17 @@ use handfast_sys::pidfd;
 use handfast_sys::seqpacket::{Readiness, Received};
 
 use super::Broker;
+use super::answer::{Origin, Taken};
+use super::log::numbers;
 use crate::door::Door;
+use crate::record::{Message, Record};
 
 /// A message that was read before its turn, because a drop might have stood behind it.
 #[derive(Debug)]
 pub(super) struct PutOff {
-    door: u64,
-    bytes: Vec<u8>,
-    received: Received,
+    pub(super) door: u64,
+    pub(super) bytes: Vec<u8>,
+    pub(super) received: Received,
 }
 
 /// More than the queue of one connection holds.
@@ -83,7 +86,7 @@ impl Broker {
         match self.buffer.get_mut(..bytes.len()) {
             Some(target) if self.doors.contains_key(&number) => {
                 target.copy_from_slice(&bytes);
-                self.message(number, received);
+                self.message(number, received, Origin::PutOff);
             }
             Some(_) | None => self.undertaker.bury(received.descriptors),
         }
@@ -96,11 +99,28 @@ impl Broker {
             Ok(ClientMessage::Request {
                 number: UNANSWERED,
                 request: Request::Drop { .. } | Request::DropHandle { .. },
-            }) => self.message(door, received),
+            }) => {
+                if self.message(door, received, Origin::Queue) == Taken::No {
+                    self.consume(door);
+                }
+            }
             Ok(_) | Err(_) => {
                 let bytes = bytes.to_vec();
+                let descriptors = numbers(&received.descriptors);
+                let message = Message { bytes: &bytes, descriptors, pid: received.pid };
+                self.log(&Record::PutOff { door, message });
+                self.consume(door);
                 self.put_off.push_back(PutOff { door, bytes, received });
             }
+        }
+    }
+
+    /// Forgets what somebody said who is gone.
+    pub(super) fn put_off_gone(&mut self, number: u64) {
+        while let Some(place) = self.put_off.iter().position(|message| message.door == number) {
+            let message = self.put_off.remove(place);
+            let descriptors = message.map(|message| message.received.descriptors);
+            self.undertaker.bury(descriptors.unwrap_or_default());
         }
     }
 

@@ -10,7 +10,9 @@ use tracing::{debug, warn};
 use super::answer::Asked;
 use super::{BELL, Broker};
 use crate::door::{Stage, Way};
+use crate::estate::Owed;
 use crate::mailbox::{Mailbox, Pace};
+use crate::record::{Record, Said};
 
 /// How long what a busy client drops may lie there.
 const LOOK_AFTER_NS: u64 = 10_000_000;
@@ -24,10 +26,14 @@ impl Broker {
                 Ok(made) => door.mailbox = made,
                 Err(error) => warn!(%error, "out of descriptors or memory"),
             }
+            if let Some((memory, bell)) = door.mailbox.as_ref().map(Mailbox::numbers) {
+                self.log(&Record::Mailbox { door: number, memory, bell });
+            }
         }
+        let Some(door) = self.doors.get(&number) else { return };
         let descriptors = door.mailbox.as_ref().and_then(Mailbox::descriptors);
         let Some(descriptors) = descriptors else {
-            return self.refuse(Asked { door: number, number: question, way: Way::Socket });
+            return self.refuse(Owed { door: number, number: question, way: Way::Socket });
         };
         let [_, bell] = descriptors;
         if let Err(error) = self.poller.add(bell, BELL | number, Interest::Rings) {
@@ -124,12 +130,17 @@ impl Broker {
             return;
         };
         for note in notes {
-            let Some(note) = Note::decode(*note) else {
+            let Some(known) = Note::decode(*note) else {
                 debug!(note, "a note was not understood");
                 continue;
             };
-            let asked = Asked { door: number, number: UNANSWERED, way: Way::Mailbox };
-            self.request(client, asked, &note.request(), Vec::new());
+            let said = Said::Note(*note);
+            let asked = Asked { door: number, number: UNANSWERED, said };
+            self.request(client, asked, &known.request(), Vec::new());
+        }
+        // Now a successor would find nothing in them any more.
+        if let Some(mailbox) = self.doors.get_mut(&number).and_then(|door| door.mailbox.as_mut()) {
+            mailbox.settle_notes();
         }
     }
 
@@ -141,7 +152,7 @@ impl Broker {
                 Some(Stage::Client(client)),
                 Ok(ClientMessage::Request { number: request, request: what }),
             ) if request != UNANSWERED => {
-                let asked = Asked { door: number, number: request, way: Way::Mailbox };
+                let asked = Asked { door: number, number: request, said: Said::Letter(bytes) };
                 self.request(client, asked, &what, Vec::new());
             }
             _ => self.end(number, "its letter was not understood"),

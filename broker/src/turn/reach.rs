@@ -11,6 +11,7 @@ use tracing::warn;
 use super::{Broker, TARGET};
 use crate::door::Stage;
 use crate::processes::Living;
+use crate::record::Input;
 use crate::store::Payload;
 
 /// What came with a request and may be kept.
@@ -126,9 +127,10 @@ impl Broker {
     }
 
     pub(super) fn process_gone(&mut self, id: ProcessId) {
+        let input = self.log_input(Input::ProcessGone(id));
         let mut effects = Vec::new();
         self.manager.process_gone(id, &mut effects);
-        self.perform(effects, &mut Brought::default());
+        self.perform(input, effects, 0, &mut Brought::default());
     }
 
     /// # Panics

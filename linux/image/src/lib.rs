@@ -12,6 +12,8 @@
 //! Neighbours: `handfast` calls it, `handfast-broker` serves.
 #![expect(unsafe_code, reason = "UNSAFETY: a function is registered to run before main")]
 
+mod keeper;
+
 use std::env;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -20,9 +22,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio, exit};
 use std::time::Duration;
 
-use handfast_broker::{Broker, Config, IdleExit, Users};
+use handfast_broker::{Config, IdleExit, Users};
 use handfast_sys::seqpacket::Listener;
 use handfast_sys::{inherited, process};
+
+pub use keeper::{KeepError, Process, keep};
 
 /// Names the stage that a started image is.
 const STAGE: &str = "HANDFAST_BROKER_STAGE";
@@ -92,8 +96,7 @@ fn serve() -> io::Result<()> {
     let listener = Listener::adopt(listener).map_err(io::Error::other)?;
     let socket = listener.path().map_err(io::Error::other)?;
     let config = Config { socket, idle_exit: IdleExit::After(IDLE_EXIT), users: Users::Own };
-    let broker = Broker::new(listener, config).map_err(io::Error::other)?;
-    broker.serve().map_err(io::Error::other)
+    keep(listener, &config, || {}).map(drop).map_err(io::Error::other)
 }
 
 /// The program that is started as a broker: `HANDFAST_BROKER`; else `handfast` beside the running

@@ -25,7 +25,7 @@ const CRATES: &[(&str, Uses)] = &[
         ]),
     ),
     ("handfast-capi", Uses::Only(&["handfast"])),
-    ("handfast-cli", Uses::Only(&["handfast", "handfast-broker"])),
+    ("handfast-cli", Uses::Only(&["handfast", "handfast-broker", "handfast-image"])),
     ("handfast-tests", Uses::Anything),
     ("handfast-bench", Uses::Anything),
     ("handfast-bench-iceoryx2", Uses::Only(&[])),
