@@ -6,6 +6,9 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+/// Memory in which a broker keeps what its successor needs, be it used or not.
+const KEPT: [&str; 2] = ["/memfd:handfast journal", "/memfd:handfast keeping"];
+
 /// What a process holds at one moment; two are compared with `==`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Leftovers {
@@ -50,7 +53,9 @@ pub fn leftovers(pid: u32) -> io::Result<Leftovers> {
 /// The kind of a descriptor, and what it refers to.
 fn look(path: &Path) -> io::Result<(String, fs::Metadata)> {
     let link = fs::read_link(path)?.to_string_lossy().into_owned();
-    let kind = if link.starts_with("/memfd:") {
+    let kind = if KEPT.iter().any(|kept| link.starts_with(kept)) {
+        "kept"
+    } else if link.starts_with("/memfd:") {
         "memfd"
     } else {
         match link.split_once(":[") {
@@ -63,7 +68,9 @@ fn look(path: &Path) -> io::Result<(String, fs::Metadata)> {
 
 fn mapped_bytes(pid: u32) -> io::Result<u64> {
     let maps = fs::read_to_string(format!("/proc/{pid}/maps"))?;
-    let lengths = maps.lines().filter(|line| line.contains(" /memfd:")).filter_map(|line| {
+    let is_shared =
+        |line: &&str| line.contains(" /memfd:") && !KEPT.iter().any(|kept| line.contains(kept));
+    let lengths = maps.lines().filter(is_shared).filter_map(|line| {
         let (start, end) = line.split_once(' ')?.0.split_once('-')?;
         Some(u64::from_str_radix(end, 16).ok()? - u64::from_str_radix(start, 16).ok()?)
     });

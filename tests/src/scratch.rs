@@ -8,14 +8,20 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::net::{
     AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with, sockopt,
 };
-use rustix::process::{Pid, PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, getpid, kill_process, pidfd_open, pidfd_send_signal,
+};
 use tempfile::TempDir;
 
-use crate::{Child, child, handfast};
+use crate::{Child, child, eventually, handfast};
+
+/// A broker that is killed when it is older does not count among those that are killed at once.
+const OLD: Duration = Duration::from_millis(120);
 
 /// The path of a socket is shorter than this (`sun_path` in unix(7)).
 const SOCKET_BYTES: usize = 108;
@@ -107,12 +113,29 @@ impl Scratch {
         Child::spawn(&mut self.handfast(arguments))
     }
 
-    /// The process that listens at the socket, found or started by whom ever.
+    /// The broker that serves the socket, found or started by whom ever: the child of the keeper
+    /// that listens there, or who listens there without one.
     ///
     /// # Panics
     ///
     /// When the kernel does not say who listens.
     pub fn broker(&self) -> Option<u32> {
+        let keeper = self.keeper()?;
+        if keeper == std::process::id() {
+            return Some(keeper);
+        }
+        let path = format!("/proc/{keeper}/task/{keeper}/children");
+        let children = fs::read_to_string(path).unwrap_or_default();
+        let child = children.split_whitespace().next().and_then(|pid| pid.parse().ok());
+        child.or(Some(keeper))
+    }
+
+    /// The process that listens at the socket.
+    ///
+    /// # Panics
+    ///
+    /// When the kernel does not say who listens.
+    pub fn keeper(&self) -> Option<u32> {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let socket = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)
             .expect("a socket can be made");
@@ -120,6 +143,27 @@ impl Scratch {
         connect(&socket, &address).ok()?;
         let listener = sockopt::socket_peercred(&socket).expect("a connected socket has a peer");
         u32::try_from(listener.pid.as_raw_nonzero().get()).ok()
+    }
+
+    /// Kills the broker alone once it has lived for a while, so that its death is one that its
+    /// keeper goes on from; comes back when the next one is there, with its pid.
+    ///
+    /// # Panics
+    ///
+    /// When there is no broker with a keeper, or none comes.
+    #[track_caller]
+    pub fn kill_broker(&self) -> u32 {
+        let keeper = self.keeper().expect("a keeper listens");
+        let first = self.broker().filter(|broker| *broker != keeper).expect("a broker serves");
+        let seen = Instant::now();
+        eventually("it has lived for a while", || seen.elapsed() >= OLD);
+        kill(first);
+        let mut next = None;
+        eventually("another broker serves", || {
+            next = self.broker().filter(|broker| *broker != first && *broker != keeper);
+            next.is_some()
+        });
+        next.expect("there is one")
     }
 
     /// Everything that lies in the scratch but the folders it was made with, by path from it.
@@ -141,14 +185,23 @@ impl Scratch {
         left
     }
 
-    /// Kills the broker, unless it is this process, and waits until it is gone.
-    fn stop_broker(&self) {
-        let pid = self.broker().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
-        let Some(pid) = pid.filter(|pid| *pid != getpid()) else { return };
-        if let Ok(pidfd) = pidfd_open(pid, PidfdFlags::empty())
-            && pidfd_send_signal(&pidfd, Signal::KILL).is_ok()
-        {
-            child::ends(&pidfd);
+    /// Kills the keeper and the broker, unless it is this process, and waits until they are gone:
+    /// nobody goes on for them.
+    pub fn stop_broker(&self) {
+        let open = |pid: Option<u32>| {
+            let pid = pid.and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw)?;
+            (pid != getpid()).then(|| pidfd_open(pid, PidfdFlags::empty()).ok()).flatten()
+        };
+        let (keeper, broker) = (open(self.keeper()), open(self.broker()));
+        // It would end cleanly when its keeper is gone,
+        if let Some(broker) = &broker {
+            pidfd_send_signal(broker, Signal::STOP).ok();
+        }
+        // which goes first, so that it does not start another one.
+        for pidfd in [keeper, broker].into_iter().flatten() {
+            if pidfd_send_signal(&pidfd, Signal::KILL).is_ok() {
+                child::ends(&pidfd);
+            }
         }
     }
 }
@@ -167,6 +220,12 @@ impl Drop for Scratch {
             removed.expect("nobody else writes to the scratch");
         }
     }
+}
+
+#[track_caller]
+fn kill(pid: u32) {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("it is a process");
+    kill_process(pid, Signal::KILL).expect("it is there, and ours");
 }
 
 fn list(folder: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {

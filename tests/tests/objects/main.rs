@@ -3,6 +3,7 @@
 //! Each test has a scratch and so a broker of its own. Nothing is timed: a test waits for what a
 //! program says, or for what nothing tells, until it is so.
 
+mod broker_killed;
 mod broker_stopped;
 mod copies;
 mod events;

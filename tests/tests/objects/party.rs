@@ -71,10 +71,21 @@ pub(crate) fn asleep(role: &Role) {
     });
 }
 
-/// Sends the scratch's broker a signal.
+/// Sends the scratch's broker a signal. Whoever kills it here kills its keeper before, so that
+/// nobody goes on for it.
 pub(crate) fn signal_broker(scratch: &Scratch, broker: u32, signal: Signal) {
     assert_ne!(broker, std::process::id(), "{scratch:?}");
     let pid = Pid::from_raw(broker.cast_signed()).expect("it is a process");
+    if signal == Signal::KILL {
+        // It would end cleanly when its keeper is gone.
+        kill_process(pid, Signal::STOP).expect("the broker is there, and ours");
+    }
+    if signal == Signal::KILL
+        && let Some(keeper) = scratch.keeper().filter(|keeper| *keeper != broker)
+    {
+        let keeper = Pid::from_raw(keeper.cast_signed()).expect("it is a process");
+        kill_process(keeper, signal).expect("the keeper is there, and ours");
+    }
     kill_process(pid, signal).expect("the broker is there, and ours");
     if signal == Signal::KILL {
         let gone = |state: &str| state.contains("\tZ") || state.contains("\tX") || state.is_empty();

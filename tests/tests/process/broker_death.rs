@@ -1,4 +1,5 @@
-//! `kill -9` of the broker: who is connected goes on, who waits is told, who comes is served.
+//! `kill -9` of the broker and its keeper: who is connected goes on, who waits is told, who comes
+//! is served.
 
 use std::os::unix::process::ExitStatusExt as _;
 
@@ -9,7 +10,7 @@ use crate::role::Role;
 /// A broker in the foreground, to be killed.
 fn start(scratch: &Scratch) -> Child {
     let broker = scratch.spawn(&["broker"]);
-    eventually("it serves", || scratch.broker() == Some(broker.pid()));
+    eventually("it serves", || scratch.keeper() == Some(broker.pid()));
     broker
 }
 
@@ -22,7 +23,8 @@ fn frames_go_on_without_a_broker_and_a_lost_sender_is_told() {
     receiver.tell("run");
     assert_eq!(sender.ask("receivers 1"), "receivers 1");
     assert_eq!(sender.ask("frames 100"), "sent 100");
-    assert_eq!(broker.kill().signal(), Some(9));
+    scratch.stop_broker();
+    assert_eq!(broker.wait().signal(), Some(9));
     assert_eq!(sender.ask("frames 1000"), "sent 1100");
     receiver.tell("now");
     let ran = receiver.hear();
@@ -40,14 +42,14 @@ fn frames_go_on_without_a_broker_and_a_lost_sender_is_told() {
 #[test]
 fn without_a_broker_a_sender_still_ends_its_stream() {
     let scratch = Scratch::new();
-    let mut broker = start(&scratch);
+    let _broker = start(&scratch);
     let mut sender = Role::start(&scratch, &["send", "cam", "3"]);
     let mut receiver = Role::start(&scratch, &["recv", "cam", "latest"]);
     receiver.tell("take");
     assert_eq!(sender.ask("receivers 1"), "receivers 1");
     assert_eq!(sender.ask("frame"), "sent 1");
     assert_eq!(receiver.hear(), "frame 1");
-    broker.kill();
+    scratch.stop_broker();
     assert_eq!(sender.ask("frame"), "sent 2");
     assert_eq!(receiver.ask("take"), "frame 2");
     assert_eq!(sender.ask("end"), "ended");
@@ -57,14 +59,14 @@ fn without_a_broker_a_sender_still_ends_its_stream() {
 #[test]
 fn a_held_frame_survives_broker_and_sender() {
     let scratch = Scratch::new();
-    let mut broker = start(&scratch);
+    let _broker = start(&scratch);
     let mut sender = Role::start(&scratch, &["send", "cam", "3"]);
     let mut receiver = Role::start(&scratch, &["recv", "cam", "latest"]);
     receiver.tell("hold");
     assert_eq!(sender.ask("receivers 1"), "receivers 1");
     assert_eq!(sender.ask("frame"), "sent 1");
     assert_eq!(receiver.hear(), "frame 1");
-    broker.kill();
+    scratch.stop_broker();
     assert_eq!(sender.ask("frames 50"), "sent 51");
     sender.kill();
     assert_eq!(receiver.ask("look"), "frame 1");
@@ -76,8 +78,7 @@ fn a_receiver_that_waits_for_a_name_finds_the_next_broker() {
     let mut receiver = Role::start(&scratch, &["recv", "cam", "latest"]);
     receiver.tell("take");
     let first = scratch.broker().expect("it was started on demand");
-    let killer = ["-c".to_owned(), format!("kill -9 {first}")];
-    Child::spawn(scratch.command("sh").args(killer)).finish().success();
+    scratch.stop_broker();
     // The receiver itself starts it, at the socket that the dead one has left.
     eventually("another broker serves", || scratch.broker().is_some_and(|pid| pid != first));
     let mut sender = Role::start(&scratch, &["send", "cam", "3"]);
@@ -90,24 +91,24 @@ fn a_receiver_that_waits_for_a_name_finds_the_next_broker() {
 #[test]
 fn a_socket_that_nobody_serves_is_replaced_by_a_broker_too() {
     let scratch = Scratch::new();
-    let mut broker = start(&scratch);
-    broker.kill();
+    let _broker = start(&scratch);
+    scratch.stop_broker();
     assert_eq!(scratch.left(), ["socket"]);
     // Looking is no reason to start one.
     assert_eq!(scratch.spawn(&["ls", "--json"]).finish().success(), "");
-    let mut broker = start(&scratch);
-    broker.kill();
+    let _broker = start(&scratch);
+    scratch.stop_broker();
 }
 
 #[test]
 fn the_program_says_that_the_sender_is_lost_or_goes_on() {
     let scratch = Scratch::new();
-    let mut broker = start(&scratch);
+    let _broker = start(&scratch);
     let mut sender = Role::start(&scratch, &["send", "cam", "3"]);
     let once = scratch.spawn(&["recv", "cam", "--once", "--json", "-o", "once.y4m"]);
     assert_eq!(sender.ask("receivers 1"), "receivers 1");
     assert_eq!(sender.ask("frame"), "sent 1");
-    broker.kill();
+    scratch.stop_broker();
     sender.kill();
     let ended = once.finish();
     let said = ended.stderr_text();

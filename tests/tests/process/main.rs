@@ -6,6 +6,7 @@
 mod bad_input;
 mod broker;
 mod broker_death;
+mod broker_killed;
 mod broker_place;
 mod fake_broker;
 mod fake_client;

@@ -84,7 +84,7 @@ fn the_managers_file_stays_and_the_next_start_serves_it() {
         early.say(&hello(Hello::of_this_program()), &[]).unwrap();
         let broker = start(&scratch, PASS_ONE, copy(&kept), BRIEFLY);
         assert!(matches!(early.hear(), Some(BrokerMessage::Welcome(_))));
-        assert_eq!(scratch.broker(), Some(broker.pid()), "clients see the broker as their peer");
+        assert_eq!(scratch.keeper(), Some(broker.pid()), "clients see the broker as their peer");
         drop(early);
         broker.finish().success();
         assert_eq!(scratch.left(), ["socket"]);
@@ -137,7 +137,7 @@ fn the_manager_is_told_when_it_serves_and_when_it_leaves() {
     let notify = format!("{PASS_ONE}; export NOTIFY_SOCKET={}", path.display());
     let broker = start(&scratch, &notify, copy(&kept), &[]);
     assert_eq!(hear(), "READY=1");
-    assert_eq!(scratch.broker(), Some(broker.pid()));
+    assert_eq!(scratch.keeper(), Some(broker.pid()));
     broker.signal(Signal::TERM);
     assert_eq!(hear(), "STOPPING=1");
     broker.finish().success();
@@ -220,7 +220,7 @@ fn what_was_passed_to_another_process_is_not_taken() {
     let ours = "exec 3<&0 </dev/null; export LISTEN_PID=1 LISTEN_FDS=1";
     let broker = start(&scratch, ours, others.into(), &[]);
     broker.until_printed("serving");
-    assert_eq!(scratch.broker(), Some(broker.pid()), "it serves a socket of its own");
+    assert_eq!(scratch.keeper(), Some(broker.pid()), "it serves a socket of its own");
     broker.signal(Signal::TERM);
     broker.finish().success();
     assert_eq!(scratch.left(), ["other"]);
@@ -276,8 +276,9 @@ fn systemd_itself_starts_it_for_the_first_program_that_comes() {
     eventually("systemd listens", || scratch.socket().exists());
     broker.until_printed("Listening on");
     let mut looker = Role::start(&scratch, &["look"]);
-    // It executes the broker, so the process stays the same.
-    assert_eq!(looker.ask("connect"), format!("broker {}", broker.pid()));
+    // It executes the keeper, so the process stays the same.
+    assert_eq!(looker.ask("connect"), format!("broker {}", scratch.broker().unwrap()));
+    assert_eq!(scratch.keeper(), Some(broker.pid()));
     assert_eq!(looker.ask("list"), "objects:");
     looker.leave();
     broker.finish().success();
