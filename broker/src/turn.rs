@@ -108,6 +108,8 @@ pub(crate) struct Tools {
 /// What a keeper gives each of its brokers.
 #[derive(Debug)]
 pub struct Given {
+    /// The keeper's process.
+    pub keeper: u32,
     /// The memory of [`new_journal`], for this broker.
     pub journal: OwnedFd,
     /// Where it has pages mapped.
@@ -139,7 +141,7 @@ pub fn new_journal() -> Result<OwnedFd, ServeError> {
 ///
 /// For as long as it serves.
 pub fn serve(listener: Listener, config: Config, given: Given) -> Result<(), ServeError> {
-    let Given { journal, keeping, left, socket_file } = given;
+    let Given { keeper, journal, keeping, left, socket_file } = given;
     let journal = Journal::adopt(journal)?;
     let tools = Tools { journal, keeping, socket_file };
     let broker = if tools.journal.snapshot().is_empty() {
@@ -147,6 +149,9 @@ pub fn serve(listener: Listener, config: Config, given: Given) -> Result<(), Ser
     } else {
         Broker::succeed(listener, config, tools, left)?
     };
+    // Without the keeper nothing of it would be kept: then it ends as if told to. Now that it hears
+    // when it is told.
+    process::end_with_parent(keeper)?;
     broker.serve()
 }
 

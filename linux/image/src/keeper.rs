@@ -177,8 +177,6 @@ pub fn keep(
         let started_ns = clock::now_ns();
         // SAFETY: There is no other thread: there was none above, and nothing here starts one.
         let Some(child) = (unsafe { fork_sharing_descriptors() })? else {
-            // Without the keeper nothing of it would be kept: then it ends as if told to.
-            process::end_with_parent(keeper)?;
             abort_on_panic();
             // SAFETY: 1. Nothing was opened in this process yet, and what was open before the first
             // broker began is named. 2. The keeper opens and closes nothing but while it serves an
@@ -188,7 +186,7 @@ pub fn keep(
             let (listener, journal) =
                 (ManuallyDrop::into_inner(listener), ManuallyDrop::into_inner(journal));
             let keeping = Keeping::clone(&keeping);
-            let given = Given { journal, keeping, left, socket_file };
+            let given = Given { keeper, journal, keeping, left, socket_file };
             serve(listener, config.clone(), given)?;
             return Ok(Process::Broker);
         };
